@@ -1,0 +1,3 @@
+"""An e-commerce platform in one Python process."""
+
+__version__ = "0.1.0"
