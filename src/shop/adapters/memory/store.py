@@ -1,0 +1,66 @@
+"""The "database" of the in-memory adapters: one per process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from shop.core.kernel.context import correlation as current
+from shop.core.kernel.events import Event
+from shop.ports.outbox import Envelope, Sealer
+from shop.ports.uow import UnitOfWork, Units
+
+T = TypeVar("T")
+Table = dict[Any, Any]
+
+
+class MemoryStore:
+    """Named tables of frozen values. Aggregates are frozen, so a dict copy is a snapshot."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.lock = asyncio.Lock()
+
+    def table(self, name: str) -> Table:
+        """What is committed. Readers use this; they change nothing."""
+        return self.tables.setdefault(name, {})
+
+
+class MemoryUnitOfWork(UnitOfWork):
+    def __init__(self, store: MemoryStore, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._touched: dict[str, Table] | None = None
+        self._facts: list[Envelope] = []
+
+    def table(self, name: str) -> Table:
+        """A copy of the table that replaces the committed one at the end of the block."""
+        if self._touched is None:
+            raise RuntimeError("No unit of work is open.")
+        if name not in self._touched:
+            self._touched[name] = dict(self._store.table(name))
+        return self._touched[name]
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[None]:
+        if self._touched is not None:
+            raise RuntimeError("A unit of work is already open.")
+        async with self._store.lock:
+            self._touched = {}
+            try:
+                yield
+                waiting = self.table("outbox")
+                waiting.update({e.id: e for e in self._facts})
+                self._store.tables.update(self._touched)
+            finally:
+                self._touched = None
+                self._facts.clear()
+
+    def emit(self, fact: Event, *, correlation: str | None = None) -> None:
+        caused_by = current.get() if correlation is None else correlation
+        self._facts.append(self._sealer.seal(fact, caused_by))
+
+
+class MemoryUnits(Units):
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return await work

@@ -1,0 +1,258 @@
+"""SQLite: one writer thread with one connection, and a few readers.
+
+All units of a process queue for the one writer in order, which SQLite itself does not see to
+(without it 36 of 40 concurrent writers failed). A coroutine given to `run` or `read` is driven to
+its end inside the thread that owns the connection: there it never has to wait, so a batch costs
+one hop between threads instead of one a statement.
+"""
+
+import asyncio
+import contextvars
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, pool
+
+from shop.adapters.sql.conn import Conn, Hot, Params, padded
+from shop.adapters.sql.database import Database
+from shop.adapters.sql.errors import translated
+from shop.core.kernel.errors import Unavailable
+
+T = TypeVar("T")
+
+#: SQLite has no queue between processes: ask again every ~1 ms, for this many seconds.
+_BUSY_SECONDS = 5.0
+_READERS = 2
+
+
+class _Conn(Conn):
+    """Runs inline in the thread that owns it, and by a hop from the event loop."""
+
+    def __init__(self, engine: sa.Engine, thread: ThreadPoolExecutor, owner: int) -> None:
+        self.dialect = engine.dialect
+        self._thread = thread
+        self._owner = owner
+        self._sa = engine.connect()
+        raw = self._sa.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the dialect sees to it
+        self._raw = raw
+
+    async def rows(self, statement: sa.Executable, params: Params | None = None) -> list[Any]:
+        return await self._do(lambda: list(self._sa.execute(statement, params)))
+
+    async def run(
+        self, statement: sa.Executable, params: Params | Sequence[Params] | None = None
+    ) -> int:
+        return await self._do(lambda: self._sa.execute(statement, params).rowcount)
+
+    async def fetch(self, statement: Hot, values: Sequence[Any] = ()) -> list[Any]:
+        filled = padded(values) if values else []
+        text = statement.text(self.dialect, len(filled))
+        return await self._do(lambda: self._raw.execute(text, filled).fetchall())
+
+    async def many(self, statement: Hot, rows: Sequence[tuple[Any, ...]]) -> int:
+        if not rows:
+            return 0
+        text = statement.text(self.dialect)
+        return await self._do(lambda: self._raw.executemany(text, rows).rowcount)
+
+    def moment(self, value: datetime) -> str:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        with translated():
+            if threading.get_ident() == self._owner:
+                return work()
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def begin(self, how: str) -> None:
+        """Wait politely for other processes; in this one the caller is alone."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                await self._do(lambda: self._raw.execute(how))
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            pause = random.uniform(0.0005, 0.002)  # noqa: S311 - jitter
+            if threading.get_ident() == self._owner:
+                time.sleep(pause)
+            else:
+                await asyncio.sleep(pause)
+
+    async def end(self, how: str) -> None:
+        await self._do(lambda: self._finish(how))
+
+    def _finish(self, how: str) -> None:
+        if self._raw.in_transaction:
+            self._raw.execute(how)
+        # SQLAlchemy believes in a transaction of its own; it has nothing left to undo.
+        self._sa.rollback()
+
+    def close(self) -> None:
+        self._sa.close()
+
+
+class _Lane:
+    """A thread and the connection it owns."""
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        owner = self.thread.submit(threading.get_ident).result()
+        with translated():
+            self.conn = self.thread.submit(_Conn, engine, self.thread, owner).result()
+
+    async def drive(self, work: Coroutine[Any, Any, T]) -> T:
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.thread, context.run, _drive, work)
+
+    def close(self) -> None:
+        self.thread.submit(self.conn.close).result()
+        self.thread.shutdown()
+
+
+def _drive(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    work.close()
+    raise RuntimeError("A unit of work waited for something else than its storage.")
+
+
+class SqliteDatabase(Database):
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        self._path = path
+        self._synchronous = synchronous
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = self._make_engine(read_only=False)
+        self._writer = _Lane(self._engine, "sqlite-writer")
+        self._lock = asyncio.Lock()
+        self._in_writer = contextvars.ContextVar("in_writer", default=False)
+        self._read_engine = self._make_engine(read_only=True)
+        self._readers: asyncio.Queue[_Lane] = asyncio.Queue()
+        self._lanes = [_Lane(self._read_engine, f"sqlite-reader-{i}") for i in range(_READERS)]
+        for lane in self._lanes:
+            self._readers.put_nowait(lane)
+        self._tell: list[Callable[[], None]] = []
+
+    @property
+    def engine(self) -> sa.Engine:
+        """For migrations."""
+        return self._engine
+
+    def on_commit(self, tell: Callable[[], None]) -> None:
+        self._tell.append(tell)
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Conn]:
+        if self._in_writer.get():
+            async with self._transaction() as conn:
+                yield conn
+        else:
+            async with self._lock, self._transaction() as conn:
+                yield conn
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            await self._lock.acquire()
+        except BaseException:
+            work.close()
+            raise
+        # The thread goes on when the caller is cancelled, so the lock is its, not the caller's.
+        done = asyncio.ensure_future(self._in_thread(work))
+        done.add_done_callback(lambda _: self._lock.release())
+        return await asyncio.shield(done)
+
+    async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        self._in_writer.set(True)
+        return await self._writer.drive(work)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Conn]:
+        conn = self._writer.conn
+        await conn.begin("BEGIN IMMEDIATE")
+        try:
+            yield conn
+            await conn.end("COMMIT")
+        except BaseException:
+            # A failure to roll back must not hide what went wrong; the next BEGIN would tell.
+            with suppress(Unavailable):
+                await conn.end("ROLLBACK")
+            raise
+        for tell in self._tell:
+            tell()
+
+    async def read(self, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
+        lane = await self._readers.get()
+        done = asyncio.ensure_future(lane.drive(self._snapshot(lane.conn, work)))
+        done.add_done_callback(lambda _: self._readers.put_nowait(lane))
+        return await asyncio.shield(done)
+
+    @staticmethod
+    async def _snapshot(conn: _Conn, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
+        await conn.begin("BEGIN")
+        try:
+            return await work(conn)
+        finally:
+            await conn.end("ROLLBACK")
+
+    async def close(self) -> None:
+        async with self._lock:
+            for lane in (self._writer, *self._lanes):
+                lane.close()
+        self._engine.dispose()
+        self._read_engine.dispose()
+
+    def _make_engine(self, *, read_only: bool) -> sa.Engine:
+        engine = sa.create_engine(
+            sa.URL.create("sqlite+pysqlite", database=str(self._path)),
+            connect_args={"check_same_thread": False, "cached_statements": 256},
+            poolclass=pool.NullPool,
+        )
+        pragmas = [
+            "journal_mode=WAL",
+            f"synchronous={self._synchronous}",
+            "foreign_keys=ON",
+            "busy_timeout=0",
+            "wal_autocheckpoint=4000",
+            "journal_size_limit=67108864",
+            f"cache_size={-8_192 if read_only else -32_768}",
+        ]
+        if read_only:
+            pragmas.append("query_only=ON")
+
+        def tune(connection: Any, _: Any) -> None:
+            connection.isolation_level = None  # the unit says BEGIN, not the driver
+            for pragma in pragmas:
+                _patiently(connection, f"PRAGMA {pragma}")
+
+        event.listen(engine, "connect", tune)
+        return engine
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Switching to WAL needs the file for itself for a moment."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return

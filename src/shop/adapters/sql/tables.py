@@ -1,0 +1,438 @@
+"""The schema, one for every database."""
+
+import sqlalchemy as sa
+
+from shop.adapters.sql.types import Blob, Id, Json, Key, Long, Serial, Utc
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _version() -> sa.Column[int]:
+    return sa.Column("version", sa.Integer, nullable=False, default=0)
+
+
+# --- users -------------------------------------------------------------------------------------
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("email", sa.String(320), nullable=False),
+    sa.Column("email_key", Key(400), nullable=False, unique=True),  # normalised, IDN in ASCII
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("contact", sa.String(32), nullable=True),
+    sa.Column("password_hash", Key(255), nullable=False),
+    sa.Column("verified_at", Utc, nullable=True),
+    sa.Column("pending_email", sa.String(320), nullable=True),
+    sa.Column("reset_question", sa.String(200), nullable=True),
+    sa.Column("reset_answer_hash", Key(255), nullable=True),
+    sa.Column("roles", Json, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    _version(),
+)
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("refresh_hash", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("previous_hash", sa.LargeBinary(32), nullable=True, index=True),
+    sa.Column("rotated_at", Utc, nullable=True),
+    sa.Column("client_id", Key(64), nullable=False),
+    sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("last_used_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+    sa.Column("ended_at", Utc, nullable=True),
+    _version(),
+    sa.Index("ix_sessions_user_id", "user_id"),
+)
+mail_tokens = sa.Table(
+    "mail_tokens",
+    metadata,
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("purpose", Key(16), nullable=False),
+    sa.Column("email", sa.String(320), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+    sa.Column("used_at", Utc, nullable=True),
+    sa.Index("ix_mail_tokens_user_id", "user_id", "purpose"),
+)
+addresses = sa.Table(
+    "addresses",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("address", Json, nullable=False),
+    sa.Column("is_default", sa.Boolean, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    _version(),
+    sa.Index("ix_addresses_user_id", "user_id"),
+)
+
+# --- catalogue ---------------------------------------------------------------------------------
+
+categories = sa.Table(
+    "categories",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("parent_id", Id, sa.ForeignKey("categories.id"), nullable=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("slug", sa.String(200), nullable=False),
+    sa.Column("path", Key(700), nullable=False, unique=True),  # slugs from the root: home/kitchen
+    sa.Column("source_key", sa.LargeBinary(32), nullable=True, unique=True),  # SHA-256 of the path
+    sa.Column("position", sa.Integer, nullable=False, default=0),
+    _version(),
+)
+products = sa.Table(
+    "products",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("slug", Key(255), nullable=False, unique=True),
+    sa.Column("source_key", sa.LargeBinary(32), nullable=True, unique=True),  # SHA-256
+    sa.Column("source_digest", sa.LargeBinary(32), nullable=True),  # of what the source said last
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("title", sa.String(512), nullable=False),
+    sa.Column("brand", sa.String(255), nullable=False),
+    sa.Column("search_text", Long, nullable=False),  # folded title, brand, categories, tags, SKUs
+    sa.Column("price_min", sa.BigInteger, nullable=True),  # of the cheapest variant on sale
+    sa.Column("currency", sa.CHAR(3), nullable=False),
+    sa.Column("rating_average", sa.Integer, nullable=False, default=0),  # hundredths of a star
+    sa.Column("rating_count", sa.Integer, nullable=False, default=0),
+    sa.Column("hsn", Key(16), nullable=False),
+    sa.Column("tax_basis_points", sa.Integer, nullable=False),
+    sa.Column("image", sa.String(2048), nullable=False),
+    sa.Column("document", Json, nullable=False),  # what only the product page shows
+    sa.Column("card", Blob, nullable=False),  # JSON of a list item, without price and stock
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("updated_at", Utc, nullable=False),
+    _version(),
+    sa.Index("ix_products_newest", "status", "created_at", "id"),
+    sa.Index("ix_products_price", "status", "price_min", "id"),
+    sa.Index("ix_products_rating", "status", "rating_average", "id"),
+    sa.Index("ix_products_title", "status", "title", "id", mysql_length={"title": 64}),
+    sa.Index("ix_products_brand", "brand"),
+)
+product_categories = sa.Table(
+    "product_categories",
+    metadata,
+    sa.Column("category_id", Id, sa.ForeignKey("categories.id"), primary_key=True),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    sa.Index("ix_product_categories_product_id", "product_id"),
+)
+product_tags = sa.Table(
+    "product_tags",
+    metadata,
+    sa.Column("tag", sa.String(191), primary_key=True),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    sa.Index("ix_product_tags_product_id", "product_id"),
+)
+variants = sa.Table(
+    "variants",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
+    sa.Column("variant_key", sa.LargeBinary(32), nullable=False),  # SHA-256 of its source key
+    sa.Column("title", sa.String(512), nullable=False),
+    sa.Column("sku", sa.String(255), nullable=False),
+    sa.Column("price", sa.BigInteger, nullable=True),
+    sa.Column("compare_at", sa.BigInteger, nullable=True),
+    sa.Column("currency", sa.CHAR(3), nullable=False),
+    sa.Column("on_sale", sa.Boolean, nullable=False),  # published, priced, not withdrawn
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("document", Json, nullable=False),  # key, options, barcode, weight, image
+    sa.Column("on_hand", sa.BigInteger, nullable=False, default=0),
+    sa.Column("held", sa.BigInteger, nullable=False, default=0),
+    sa.UniqueConstraint("product_id", "variant_key"),
+    sa.Index("ix_variants_sku", "sku", mysql_length={"sku": 64}),
+    sa.CheckConstraint("price IS NULL OR price >= 0", name="price"),
+    sa.CheckConstraint("held >= 0 AND on_hand >= held", name="stock"),
+)
+stock_moves = sa.Table(
+    "stock_moves",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("variant_id", Id, sa.ForeignKey("variants.id"), nullable=False),
+    sa.Column("delta", sa.BigInteger, nullable=False),
+    sa.Column("kind", Key(16), nullable=False),
+    sa.Column("reason", sa.String(255), nullable=False),
+    sa.Column("order_id", Id, nullable=True, index=True),
+    sa.Column("at", Utc, nullable=False),
+    sa.Index("ix_stock_moves_variant_id", "variant_id", "id"),
+)
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
+    sa.Column("user_id", Id, nullable=False),
+    sa.Column("author", sa.String(200), nullable=False),
+    sa.Column("rating", sa.SmallInteger, nullable=False),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("body", Long, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.UniqueConstraint("product_id", "user_id"),
+    sa.CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+)
+imports = sa.Table(
+    "imports",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("document", Json, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("updated_at", Utc, nullable=False),
+    _version(),
+)
+#: One row. Every process reads it often, and drops its cached answers when the count moves.
+catalog_changes = sa.Table(
+    "catalog_changes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+# --- carts and orders --------------------------------------------------------------------------
+
+carts = sa.Table(
+    "carts",
+    metadata,
+    sa.Column("owner", Key(80), primary_key=True),
+    sa.Column("id", Id, nullable=False),
+    sa.Column("lines", Json, nullable=False),
+    sa.Column("coupon", sa.String(64), nullable=True),
+    sa.Column("updated_at", Utc, nullable=False, index=True),
+    _version(),
+)
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key", Key(255), primary_key=True),  # the looked-up column first
+    sa.Column("caller", Key(80), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("order_id", Id, nullable=True),
+    sa.Column("answer", Blob, nullable=True),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("at", Utc, nullable=False, index=True),
+)
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("number", Key(24), nullable=False, unique=True),
+    sa.Column("user_id", Id, nullable=True),
+    sa.Column("email", sa.String(320), nullable=False),
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("payment_status", Key(20), nullable=False),
+    sa.Column("payment_method", Key(8), nullable=False),
+    sa.Column("payment_id", Id, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.CHAR(3), nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("invoice_number", Key(16), nullable=True, unique=True),
+    sa.Column("hold_until", Utc, nullable=True, index=True),
+    sa.Column("placed_at", Utc, nullable=False),
+    sa.Column("document", Json, nullable=False),  # addresses, breakdown, tracking, timeline
+    _version(),
+    sa.Index("ix_orders_user_id", "user_id", "id"),
+    sa.Index("ix_orders_status", "status", "id"),
+    sa.Index("ix_orders_email", "email", mysql_length={"email": 64}),
+    sa.CheckConstraint("total >= 0 AND refunded >= 0", name="money"),
+)
+order_lines = sa.Table(
+    "order_lines",
+    metadata,
+    sa.Column("order_id", Id, sa.ForeignKey("orders.id"), primary_key=True),
+    sa.Column("line", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("variant_id", Id, nullable=False, index=True),
+    sa.Column("product_id", Id, nullable=False),
+    sa.Column("title", sa.String(512), nullable=False),
+    sa.Column("variant_title", sa.String(512), nullable=False),
+    sa.Column("sku", sa.String(255), nullable=False),
+    sa.Column("hsn", Key(16), nullable=False),
+    sa.Column("tax_basis_points", sa.Integer, nullable=False),
+    sa.Column("quantity", sa.Integer, nullable=False),
+    sa.Column("unit_price", sa.BigInteger, nullable=False),
+    sa.Column("discount", sa.BigInteger, nullable=False),
+    sa.Column("tax", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("quantity > 0", name="quantity"),
+    sa.CheckConstraint("unit_price >= 0 AND discount >= 0 AND tax >= 0", name="money"),
+)
+invoice_counters = sa.Table(
+    "invoice_counters",
+    metadata,
+    sa.Column("series", Key(16), primary_key=True),
+    sa.Column("year", Key(8), primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+)
+
+# --- payments ----------------------------------------------------------------------------------
+
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("order_id", Id, sa.ForeignKey("orders.id"), nullable=False, index=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.CHAR(3), nullable=False),
+    sa.Column("method", Key(8), nullable=False),
+    sa.Column("status", Key(20), nullable=False),
+    sa.Column("link_id", Key(40), nullable=True, index=True),
+    sa.Column("link_url", sa.String(1024), nullable=True),
+    sa.Column("expires_at", Utc, nullable=True),
+    sa.Column("provider_payment_id", Key(64), nullable=True, unique=True),
+    sa.Column("provider_method", sa.String(32), nullable=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("paid_at", Utc, nullable=True),
+    sa.Column("refunding", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    _version(),
+    sa.CheckConstraint("amount >= 0 AND refunded >= 0 AND refunding >= refunded", name="money"),
+    sa.CheckConstraint("refunding <= amount", name="refunds"),
+    sa.Index("ix_payments_status", "status", "created_at"),
+)
+refunds = sa.Table(
+    "refunds",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("payment_id", Id, sa.ForeignKey("payments.id"), nullable=False, index=True),
+    sa.Column("order_id", Id, nullable=False, index=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.CHAR(3), nullable=False),
+    sa.Column("reason", sa.String(255), nullable=False),
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("provider_refund_id", Key(64), nullable=True, unique=True),
+    sa.Column("requested_at", Utc, nullable=False),
+    sa.Column("processed_at", Utc, nullable=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try_at", Utc, nullable=True, index=True),
+    sa.Column("error", sa.String(500), nullable=True),
+    _version(),
+    sa.CheckConstraint("amount > 0", name="money"),
+)
+webhook_events = sa.Table(
+    "webhook_events",
+    metadata,
+    sa.Column("id", Key(64), primary_key=True),
+    sa.Column("at", Utc, nullable=False, index=True),
+)
+#: The sandbox gateway's own books; the shop never reads them.
+sandbox_links = sa.Table(
+    "sandbox_links",
+    metadata,
+    sa.Column("id", Key(40), primary_key=True),
+    sa.Column("reference", Key(40), nullable=False, unique=True),
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("document", Json, nullable=False),
+    _version(),
+)
+sandbox_refunds = sa.Table(
+    "sandbox_refunds",
+    metadata,
+    sa.Column("id", Key(40), primary_key=True),
+    sa.Column("key", Key(64), nullable=False, unique=True),  # the idempotency key
+    sa.Column("payment_id", Key(40), nullable=False, index=True),
+    sa.Column("document", Json, nullable=False),
+)
+sandbox_webhooks = sa.Table(
+    "sandbox_webhooks",
+    metadata,
+    sa.Column("id", Key(40), primary_key=True),
+    sa.Column("body", Blob, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try_at", Utc, nullable=False, index=True),
+)
+
+# --- mail --------------------------------------------------------------------------------------
+
+emails = sa.Table(
+    "emails",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("dedupe", Key(120), nullable=False, unique=True),  # one mail per cause
+    sa.Column("recipient", sa.String(320), nullable=False),
+    sa.Column("sender", sa.String(320), nullable=False),
+    sa.Column("subject", sa.String(500), nullable=False),
+    sa.Column("text", Long, nullable=False),
+    sa.Column("html", Long, nullable=False),
+    sa.Column("status", Key(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try_at", Utc, nullable=True, index=True),
+    sa.Column("error", sa.String(500), nullable=True),
+    sa.Column("subject_id", Id, nullable=True, index=True),  # the order or user it is about
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("sent_at", Utc, nullable=True),
+    _version(),
+)
+
+# --- events and single work --------------------------------------------------------------------
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("seq", Serial, primary_key=True),
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("topic", Key(40), nullable=False),
+    sa.Column("key", Id, nullable=False),
+    sa.Column("kind", Key(80), nullable=False),
+    sa.Column("body", Blob, nullable=False),
+    sqlite_autoincrement=True,
+)
+event_log = sa.Table(
+    "event_log",
+    metadata,
+    sa.Column("seq", Serial, primary_key=True),
+    sa.Column("id", Id, nullable=False, unique=True),
+    sa.Column("topic", Key(40), nullable=False),
+    sa.Column("key", Id, nullable=False),
+    sa.Column("kind", Key(80), nullable=False),
+    sa.Column("body", Blob, nullable=False),
+    sqlite_autoincrement=True,
+)
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("consumer", Key(64), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+)
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("consumer", Key(64), primary_key=True),
+    sa.Column("event_id", Id, primary_key=True),
+)
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("consumer", Key(64), primary_key=True),
+    sa.Column("event_id", Id, primary_key=True),
+    sa.Column("topic", Key(40), nullable=False),
+    sa.Column("key", Id, nullable=False),
+    sa.Column("kind", Key(80), nullable=False),
+    sa.Column("body", Blob, nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("at", Utc, nullable=False),
+)
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", Key(64), primary_key=True),
+    sa.Column("holder", Key(64), nullable=False),
+    sa.Column("until", Utc, nullable=False),
+)
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", Key(64), primary_key=True),
+    sa.Column("value", Blob, nullable=False),
+)

@@ -1,0 +1,144 @@
+"""Every refusal as an RFC 9457 problem document."""
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from msgspec import UNSET, Struct, UnsetType
+
+from shop.core.kernel import errors
+from shop.core.kernel.context import correlation
+from shop.core.kernel.errors import ShopError
+
+log = structlog.get_logger()
+
+STATUS: dict[type[ShopError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Denied: 403,
+    errors.NotFound: 404,
+    errors.Gone: 410,
+    errors.Conflict: 409,
+    errors.Invalid: 422,
+    errors.Limited: 429,
+    errors.Unavailable: 503,
+    ShopError: 400,
+}
+#: What the framework refuses before a route is reached.
+CODES = {
+    400: "validation-failed",
+    401: "unauthenticated",
+    403: "denied",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    429: "rate-limited",
+    503: "unavailable",
+}
+#: Seconds after which a client may try again when the shop is too busy to answer.
+RETRY_AFTER = 1
+
+
+class FieldError(Struct):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(Struct, omit_defaults=True):
+    """`code` is stable; `detail` is for people and may change; `facts` are for programs."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    instance: str = ""
+    request_id: str = ""
+    facts: dict[str, Any] | UnsetType = UNSET
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+def status_of(error: ShopError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def title_of(code: str) -> str:
+    return code.replace("-", " ").capitalize()
+
+
+def expected(request: Request[Any, Any, Any], error: ShopError) -> Response[Problem]:
+    fields: list[FieldError] | UnsetType = UNSET
+    if isinstance(error, errors.Malformed):
+        fields = [FieldError(error.field, error.kind, error.detail)]
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Limited):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(RETRY_AFTER)
+    elif isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return _problem(
+        request, status_of(error), error.code, error.detail, error.facts, fields, headers
+    )
+
+
+def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    status = error.status_code
+    if status >= 500:  # noqa: PLR2004 - a framework error that is ours to mend
+        return unexpected(request, error)
+    code = CODES.get(status, "http-error")
+    fields: list[FieldError] | UnsetType = UNSET
+    detail = error.detail
+    if isinstance(error, ValidationException):
+        fields = [_field(one) for one in error.extra or [] if isinstance(one, dict)] or UNSET
+        detail = "The request is not well-formed."
+    return _problem(request, status, code, detail, {}, fields, dict(error.headers or {}))
+
+
+def _field(one: dict[str, Any]) -> FieldError:
+    return FieldError(
+        field=str(one.get("key", "")), code="value", message=str(one.get("message", ""))
+    )
+
+
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    log.error("unhandled", path=request.url.path, exc_info=error)
+    return _problem(
+        request, 500, "internal-error", "Something went wrong on our side.", {}, UNSET, {}
+    )
+
+
+def _problem(
+    request: Request[Any, Any, Any],
+    status: int,
+    code: str,
+    detail: str,
+    facts: dict[str, Any],
+    fields: list[FieldError] | UnsetType,
+    headers: dict[str, str],
+) -> Response[Problem]:
+    body = Problem(
+        type=f"/problems/{code}",
+        title=title_of(code),
+        status=status,
+        code=code,
+        detail=detail,
+        instance=request.url.path,
+        request_id=correlation.get(),
+        facts=facts or UNSET,
+        errors=fields,
+    )
+    return Response(
+        body, status_code=status, media_type="application/problem+json", headers=headers
+    )
+
+
+PROBLEMS: ExceptionHandlersMap = {
+    ShopError: expected,
+    HTTPException: refused,
+    Exception: unexpected,
+}

@@ -1,0 +1,33 @@
+"""Files of other shops, read into source products."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+from shop.core.catalog.source import SourceFault, SourceProduct
+from shop.core.kernel.errors import Invalid
+
+#: Called now and then with (records read, records in the file).
+Progress = Callable[[int, int], None]
+
+
+class FeedUnreadable(Invalid):
+    """The file as a whole is not what the reader was promised; nothing was taken from it."""
+
+    code = "import-unreadable"
+
+
+class Feed(Protocol):
+    """A reader of one format."""
+
+    @abstractmethod
+    def read(
+        self, file: BinaryIO, currency: str, progress: Progress | None = None
+    ) -> Iterator[SourceProduct | SourceFault]:
+        """Yield the products of the file and what was wrong with it, as it is read.
+
+        Raises `FeedUnreadable` before the first item, never after it. The file may be read
+        more than once: its position says nothing about progress. It is left open, and nothing
+        in it is ever fetched. `currency` is that of prices which name none. A fault about the
+        whole file has the record number 0. The reading blocks: run it in a thread.
+        """

@@ -1,0 +1,40 @@
+"""The shelf."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from shop.core.inventory.model import Sellable, StockChange, StockMove
+from shop.core.kernel.ids import VariantId
+
+
+class Shelf(Protocol):
+    """Call only inside an open unit of work."""
+
+    @abstractmethod
+    async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        """Return those that exist, with their present price and stock."""
+
+    @abstractmethod
+    async def lock(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        """Like `find`, but nobody else changes their stock before this unit ends."""
+
+    @abstractmethod
+    async def change(self, changes: Sequence[StockChange]) -> None:
+        """Add to the figures, never below 0 <= held <= on hand.
+
+        Tells readers that the catalogue has changed. Raises `StaleWrite` if one of them no
+        longer allows it, and then the whole unit must be undone.
+        """
+
+    @abstractmethod
+    async def record(self, moves: Sequence[StockMove]) -> None:
+        """Write lines of the ledger."""
+
+
+class StockLedger(Protocol):
+    """Queries."""
+
+    @abstractmethod
+    async def moves(self, variant: VariantId, limit: int = 100) -> list[StockMove]:
+        """The newest lines first."""

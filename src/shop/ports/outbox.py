@@ -1,0 +1,52 @@
+"""Committed events on their way to the bus, and those that have arrived."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from shop.core.kernel.events import Event
+from shop.core.kernel.ids import EventId
+
+
+class Envelope(Struct, frozen=True):
+    """An event on the wire: `body` is a CloudEvents 1.0 JSON document, `key` its aggregate's id."""
+
+    id: EventId
+    topic: str
+    key: UUID
+    kind: str
+    body: bytes
+
+
+class Sealer(Protocol):
+    """Puts a fact into its envelope."""
+
+    @abstractmethod
+    def seal(self, fact: Event, correlation: str) -> Envelope: ...
+
+
+class Outbox(Protocol):
+    """Read by one relay at a time, which sees to that with a `Lease`."""
+
+    @abstractmethod
+    async def oldest(self, limit: int) -> list[Envelope]:
+        """The events that wait longest, in the order they were committed for each key."""
+
+    @abstractmethod
+    async def done(self, sent: Sequence[Envelope]) -> None:
+        """Forget events the bus has accepted."""
+
+    @abstractmethod
+    async def waiting(self) -> int:
+        """How many events wait."""
+
+
+class Inbox(Protocol):
+    """Which events a consumer has dealt with. Call only inside an open unit of work."""
+
+    @abstractmethod
+    async def take(self, consumer: str, event: EventId) -> bool:
+        """Mark the event as dealt with. False when it was already: then change nothing."""
