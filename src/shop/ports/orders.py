@@ -60,7 +60,7 @@ class OrderReads(Protocol):
         """Raises `OrderNotFound`."""
 
     @abstractmethod
-    async def list(self, which: OrderFilter, limit: int, cursor: str | None) -> Page[Order]:
+    async def page(self, which: OrderFilter, limit: int, cursor: str | None) -> Page[Order]:
         """Newest first. Raises `Malformed` for a cursor that is none of ours."""
 
     @abstractmethod

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event, pool
@@ -42,9 +42,7 @@ class _Conn(Conn):
         self._thread = thread
         self._owner = owner
         self._sa = engine.connect()
-        raw = self._sa.connection.dbapi_connection
-        assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the dialect sees to it
-        self._raw = raw
+        self._raw: sqlite3.Connection = cast(Any, self._sa.connection.dbapi_connection)
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> list[Any]:
         return await self._do(lambda: list(self._sa.execute(statement, params)))
@@ -87,7 +85,7 @@ class _Conn(Conn):
                 return
             pause = random.uniform(0.0005, 0.002)  # noqa: S311 - jitter
             if threading.get_ident() == self._owner:
-                time.sleep(pause)
+                time.sleep(pause)  # noqa: ASYNC251 - this thread serves nobody else
             else:
                 await asyncio.sleep(pause)
 

@@ -14,9 +14,7 @@ from shop.ports.uow import UnitOfWork, Units
 
 T = TypeVar("T")
 
-_INSERT = Hot(
-    outbox.insert().values({c.name: None for c in outbox.c if c.name != "seq"})
-)
+_INSERT = Hot(outbox.insert().values({c.name: None for c in outbox.c if c.name != "seq"}))
 
 
 class SqlUnits(Units):

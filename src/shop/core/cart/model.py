@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shop.core.kernel.errors import Conflict, Invalid, Malformed, NotFound
 from shop.core.kernel.events import Event
-from shop.core.kernel.ids import CartId, LineId, UserId, VariantId
+from shop.core.kernel.ids import CartId, LineId, VariantId
 
 MOST_OF_ONE = 99
 MOST_LINES = 100

@@ -6,7 +6,7 @@ from shop.core.kernel.money import Money
 
 
 class Breakdown(Struct, frozen=True, kw_only=True):
-    """Prices include tax: total = items − discount + shipping; `tax` is the part contained in it."""
+    """Prices include tax: total = items - discount + shipping; `tax` is contained in total."""
 
     items: Money
     discount: Money

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Page(Struct, Generic[T], frozen=True):
-    """`next_cursor` is opaque, and None on the last page; `total` is set where counting is cheap."""
+    """`next_cursor` is opaque, None on the last page; `total` is set where counting is cheap."""
 
     items: tuple[T, ...]
     next_cursor: str | None = None

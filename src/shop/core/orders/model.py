@@ -198,7 +198,7 @@ class Order(Struct, frozen=True, kw_only=True):
     @classmethod
     def place(cls, order: "Order") -> tuple["Order", OrderPlaced]:
         """Begin the life of a new, unpaid order."""
-        placed = order._note(order.placed_at, "status", order.status, "Order placed")
+        placed = order.note(order.placed_at, "status", order.status, "Order placed")
         return placed, OrderPlaced(
             order_id=order.id,
             number=order.number,
@@ -262,7 +262,7 @@ class Order(Struct, frozen=True, kw_only=True):
         """Add what the carrier reports; only a shipped or delivered order has a carrier."""
         if self.status not in {OrderStatus.SHIPPED, OrderStatus.DELIVERED}:
             raise self._refusal("tracked")
-        noted = self._note(occurred_at, "tracking", status, description, location)
+        noted = self.note(occurred_at, "tracking", status, description, location)
         return noted, OrderTracked(
             order_id=self.id,
             number=self.number,
@@ -277,17 +277,13 @@ class Order(Struct, frozen=True, kw_only=True):
         """Repeat what the payment says."""
         return replace(self, payment_status=status, refunded=refunded)
 
-    def remember(self, kind: str, status: str, description: str, at: datetime) -> "Order":
-        """Add a line to the timeline that is no move (a refund, a return asked for)."""
-        return self._note(at, kind, status, description)
-
     def quantities(self) -> Iterable[tuple[VariantId, int]]:
         return ((line.variant_id, line.quantity) for line in self.lines)
 
     def _move(self, to: OrderStatus, at: datetime, description: str) -> "Order":
         if to not in MOVES[self.status]:
             raise self._refusal(to)
-        return replace(self, status=to)._note(at, "status", to, description)
+        return replace(self, status=to).note(at, "status", to, description)
 
     def _refusal(self, to: str) -> OrderState:
         return OrderState(
@@ -296,9 +292,10 @@ class Order(Struct, frozen=True, kw_only=True):
             wanted=to,
         )
 
-    def _note(
+    def note(
         self, at: datetime, kind: str, status: str, description: str, location: str = ""
     ) -> "Order":
+        """Add a line to the timeline that is no move of its own."""
         entry = TimelineEntry(
             seq=len(self.timeline) + 1,
             at=at,

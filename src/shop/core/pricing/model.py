@@ -27,7 +27,7 @@ class PriceLine(Struct, frozen=True, kw_only=True):
 class PricedLine(Struct, frozen=True, kw_only=True):
     total: int  # unit price times quantity
     discount: int  # this line's share of the cart's discount
-    tax: int  # contained in total − discount
+    tax: int  # contained in total - discount
 
 
 class ShippingMethod(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class CouponKind(StrEnum):
 
 
 class Coupon(Struct, frozen=True, kw_only=True):
-    """`value` is a whole percentage (1–100) or an amount in the minor unit."""
+    """`value` is a whole percentage (1 to 100) or an amount in the minor unit."""
 
     code: str
     kind: CouponKind = CouponKind.PERCENT

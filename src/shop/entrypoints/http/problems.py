@@ -66,10 +66,6 @@ def status_of(error: ShopError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def title_of(code: str) -> str:
-    return code.replace("-", " ").capitalize()
-
-
 def expected(request: Request[Any, Any, Any], error: ShopError) -> Response[Problem]:
     fields: list[FieldError] | UnsetType = UNSET
     if isinstance(error, errors.Malformed):
@@ -81,22 +77,40 @@ def expected(request: Request[Any, Any, Any], error: ShopError) -> Response[Prob
         headers["Retry-After"] = str(RETRY_AFTER)
     elif isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return _problem(
-        request, status_of(error), error.code, error.detail, error.facts, fields, headers
-    )
+    problem = problem_of(request, status_of(error), error.code, error.detail)
+    problem.facts = error.facts or UNSET
+    problem.errors = fields
+    return _answer(problem, headers)
 
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     status = error.status_code
     if status >= 500:  # noqa: PLR2004 - a framework error that is ours to mend
         return unexpected(request, error)
-    code = CODES.get(status, "http-error")
-    fields: list[FieldError] | UnsetType = UNSET
-    detail = error.detail
+    problem = problem_of(request, status, CODES.get(status, "http-error"), error.detail)
     if isinstance(error, ValidationException):
-        fields = [_field(one) for one in error.extra or [] if isinstance(one, dict)] or UNSET
-        detail = "The request is not well-formed."
-    return _problem(request, status, code, detail, {}, fields, dict(error.headers or {}))
+        problem.detail = "The request is not well-formed."
+        found = [_field(one) for one in error.extra or [] if isinstance(one, dict)]
+        problem.errors = found or UNSET
+    return _answer(problem, dict(error.headers or {}))
+
+
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    log.error("unhandled", path=request.url.path, exc_info=error)
+    sorry = "Something went wrong on our side."
+    return _answer(problem_of(request, 500, "internal-error", sorry), {})
+
+
+def problem_of(request: Request[Any, Any, Any], status: int, code: str, detail: str) -> Problem:
+    return Problem(
+        type=f"/problems/{code}",
+        title=code.replace("-", " ").capitalize(),
+        status=status,
+        code=code,
+        detail=detail,
+        instance=request.url.path,
+        request_id=correlation.get(),
+    )
 
 
 def _field(one: dict[str, Any]) -> FieldError:
@@ -105,35 +119,12 @@ def _field(one: dict[str, Any]) -> FieldError:
     )
 
 
-def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    log.error("unhandled", path=request.url.path, exc_info=error)
-    return _problem(
-        request, 500, "internal-error", "Something went wrong on our side.", {}, UNSET, {}
-    )
-
-
-def _problem(
-    request: Request[Any, Any, Any],
-    status: int,
-    code: str,
-    detail: str,
-    facts: dict[str, Any],
-    fields: list[FieldError] | UnsetType,
-    headers: dict[str, str],
-) -> Response[Problem]:
-    body = Problem(
-        type=f"/problems/{code}",
-        title=title_of(code),
-        status=status,
-        code=code,
-        detail=detail,
-        instance=request.url.path,
-        request_id=correlation.get(),
-        facts=facts or UNSET,
-        errors=fields,
-    )
+def _answer(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
     return Response(
-        body, status_code=status, media_type="application/problem+json", headers=headers
+        problem,
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers,
     )
 
 

@@ -47,7 +47,7 @@ def served(route: Route) -> Route:
 
     @functools.wraps(route)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        request: Request[Any, Any, Any] = kwargs["request"] if own_request else kwargs.pop("request")
+        request = kwargs["request"] if own_request else kwargs.pop("request")
         state = request.app.state
         if who is not None:
             auth: Authenticator = state.authenticator
