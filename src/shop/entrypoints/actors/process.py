@@ -1,0 +1,49 @@
+"""What a process of actors owes the system: it obeys signals, ends in time, and keeps its heap."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+
+import structlog
+
+from shop.entrypoints.actors.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+LAST_RESORT = 10.0
+_EX_SOFTWARE = 70
+
+
+def settle() -> None:
+    """After wiring: what lives now lives for ever, so the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def arm(seconds: float = LAST_RESORT) -> None:
+    """End the process in that time, by force if it must be.
+
+    The supervisor keeps its deadlines, but no deadline on the loop can help when the loop itself
+    hangs, nor when an actor that was given up ignores the final cancellation.
+    """
+
+    def end() -> None:
+        log.error("stop_forced", after=seconds)
+        sys.stdout.flush()
+        os._exit(_EX_SOFTWARE)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+async def hold(supervisor: Supervisor) -> None:
+    """Run the actors until SIGTERM or SIGINT; raise the error of one that kept crashing."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    await supervisor.run()

@@ -1,0 +1,284 @@
+"""The outermost ring of the HTTP server: what every request gets, whatever answers it.
+
+One wrapper instead of one for each concern, because a framework's middlewares cost more than most
+of our answers. It is pure ASGI and knows no framework. The app inside tells it one thing, the
+route template, in `scope["shop.route"]`; metrics and access lines never carry a path that could
+hold an id or a token, unless no route was found.
+"""
+
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import UNSET, Struct, UnsetType
+
+from shop.entrypoints.logs import AccessLog, request_id
+from shop.entrypoints.metrics import Histogram
+from shop.ports.cache import Verdict
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+log = structlog.get_logger()
+
+_SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECURITY: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_CLOSE: Header = (b"connection", b"close")
+_CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
+
+
+class Rate(Struct, frozen=True):
+    """What the limiter says of a request: the policy it fell under, and how it fared."""
+
+    policy: str
+    quota: int
+    window: int
+    verdict: Verdict
+
+
+Limiter = Callable[[Scope], Rate | None]
+
+
+class LameDuck:
+    """Set while the server is about to stop: answers ask their clients to connect anew."""
+
+    __slots__ = ("active",)
+
+    def __init__(self) -> None:
+        self.active = False
+
+
+class Bodies(Struct, frozen=True):
+    """The largest bodies in bytes, and larger ones below some paths."""
+
+    most: int = 1 << 20
+    uploads: Mapping[str, int] = {}
+
+    def limit(self, path: str) -> int:
+        for prefix, most in self.uploads.items():
+            if path.startswith(prefix):
+                return most
+        return self.most
+
+
+class _Problem(Struct):
+    """An RFC 9457 body, as in api.md."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    request_id: str
+    facts: dict[str, int] | UnsetType
+
+
+class _Asked(Struct, gc=False):
+    """The headers that matter here."""
+
+    id: bytes = b""
+    length: int = 0
+    chunked: bool = False
+
+    @classmethod
+    def of(cls, headers: Iterable[Header]) -> "_Asked":
+        asked = cls()
+        for name, value in headers:
+            if name == b"x-request-id":
+                asked.id = value
+            elif name == b"content-length":
+                asked.length = int(value) if value.isdigit() else 0
+            elif name == b"transfer-encoding":
+                asked.chunked = True
+        return asked
+
+
+class _TooLarge(Exception):
+    """Ends the reading of a body; the refusal has been sent already."""
+
+
+def request_durations() -> Histogram:
+    """The histogram that `Edge` fills."""
+    return Histogram(
+        "http_server_request_duration_seconds",
+        "Duration of HTTP server requests.",
+        ["http_request_method", "http_route", "http_response_status_code"],
+    )
+
+
+class Edge:
+    """Wraps the app; `in_flight` is how many requests are being answered."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        new_id: Callable[[], str],
+        duck: LameDuck,
+        durations: Histogram,
+        access: AccessLog | None = None,
+        limiter: Limiter | None = None,
+        bodies: Bodies = Bodies(),
+        most: int = 4096,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.in_flight = 0
+        self._app = app
+        self._new_id = new_id
+        self._duck = duck
+        self._durations = durations
+        self._access = access
+        self._limiter = limiter
+        self._bodies = bodies
+        self._most = most
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = self._clock()
+        asked = _Asked.of(scope["headers"])
+        request = asked.id if _SANE.fullmatch(asked.id) else self._new_id().encode()
+        current = request.decode()
+        request_id.set(current)
+        scope.setdefault("state", {})["request_id"] = current
+        rate = self._limiter(scope) if self._limiter is not None else None
+        status = 0
+
+        def answer(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], *_SECURITY, (b"x-request-id", request)]
+                if rate is not None:
+                    headers += _rate_headers(rate)
+                if self._duck.active:
+                    headers.append(_CLOSE)
+                # A new message: the app may send the same prepared one again and again.
+                message = {"type": "http.response.start", "status": status, "headers": headers}
+            return send(message)
+
+        self.in_flight += 1
+        try:
+            await self._serve(scope, receive, answer, asked, rate)
+            if not status:
+                raise RuntimeError("The app gave no answer.")  # noqa: TRY301 - one net for all
+        except Exception:
+            log.exception("request_failed", route=_route(scope))
+            if status:
+                raise  # half an answer is out: only a broken connection can say so now
+            await _refuse(scope, answer, 500, "Something went wrong on our side.")
+        finally:
+            self.in_flight -= 1
+            self._note(scope, status, self._clock() - began, current)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, answer: Send, asked: "_Asked", rate: Rate | None
+    ) -> None:
+        if self.in_flight > self._most:
+            await _refuse(scope, answer, 503, "Too busy; please try again.", wait=1)
+        elif rate is not None and rate.verdict.wait > 0:
+            wait = math.ceil(rate.verdict.wait)
+            await _refuse(scope, answer, 429, f"Please try again in {wait} s.", wait=wait)
+        elif asked.length > self._bodies.most and asked.length > self._bodies.limit(scope["path"]):
+            await _refuse(scope, answer, 413, self._too_large(scope), close=True)
+        elif asked.chunked:
+            await self._counted(scope, receive, answer)
+        else:
+            await self._app(scope, receive, answer)
+
+    def _note(self, scope: Scope, status: int, took: float, current: str) -> None:
+        method = scope["method"]
+        known = method if method in _METHODS else "_OTHER"
+        self._durations.observe((known, scope.get("shop.route", ""), status), took)
+        if self._access is not None:
+            self._access.write(known, _route(scope), status, took, current)
+
+    def _too_large(self, scope: Scope) -> str:
+        return f"A body may have {self._bodies.limit(scope['path'])} bytes here."
+
+    async def _counted(self, scope: Scope, receive: Receive, answer: Send) -> None:
+        """Run the app on a body of unknown length, and cut it off at the limit."""
+        left = self._bodies.limit(scope["path"])
+        started = refused = False
+
+        async def read() -> Message:
+            nonlocal left, refused
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left >= 0:
+                return message
+            if not (started or refused):
+                refused = True
+                await _refuse(scope, answer, 413, self._too_large(scope), close=True)
+            raise _TooLarge
+
+        async def say(message: Message) -> None:
+            nonlocal started
+            if not refused:  # what the app makes of the error has nobody to go to any more
+                started = True
+                await answer(message)
+
+        try:
+            await self._app(scope, read, say)
+        except _TooLarge:
+            if not refused:
+                raise
+
+
+def _route(scope: Scope) -> str:
+    route: str = scope.get("shop.route") or scope["path"][:200]
+    return route
+
+
+def _rate_headers(rate: Rate) -> list[Header]:
+    """As in draft-ietf-httpapi-ratelimit-headers-09."""
+    verdict = rate.verdict
+    reset = math.ceil(verdict.wait or verdict.reset)
+    return [
+        (b"ratelimit-policy", f'"{rate.policy}";q={rate.quota};w={rate.window}'.encode()),
+        (b"ratelimit", f'"{rate.policy}";r={max(0, verdict.left)};t={reset}'.encode()),
+    ]
+
+
+async def _refuse(
+    scope: Scope, send: Send, status: int, detail: str, *, wait: int = 0, close: bool = False
+) -> None:
+    code = _CODES[status]
+    problem = _Problem(
+        type=f"/problems/{code}",
+        title=code.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        instance=scope["path"],
+        request_id=request_id.get(),
+        facts={"retry_after": wait} if wait else UNSET,
+    )
+    body = msgspec.json.encode(problem)
+    headers: list[Header] = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if wait:
+        headers.append((b"retry-after", str(wait).encode()))
+    if close:  # the rest of the body stays unread
+        headers.append(_CLOSE)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
