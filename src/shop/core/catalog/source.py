@@ -14,7 +14,7 @@ class SourceImage(Struct, frozen=True, kw_only=True):
 class SourceVariant(Struct, frozen=True, kw_only=True):
     """One sellable unit. `key` is its identity within the product.
 
-    For Shopify: the option values joined by " / ", or "default" without options.
+    For Shopify: the option values joined by " / ", as in the file: `Default Title` without options.
     """
 
     key: str
