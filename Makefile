@@ -1,0 +1,78 @@
+# `make` alone lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench image lock clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+IMAGE ?= shop
+SOURCES := src tests $(wildcard bench)
+
+# Installing happens once for each change of a pin; these files remember it.
+RUNTIME := $(VENV)/.runtime
+TESTING := $(VENV)/.testing
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
+	@exec $(PY) -m shop run --demo $(ARGS)
+
+test: $(TESTING) ## run all tests; ARGS="tests/unit -k cart" runs some
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(TESTING) ## check style, format, types and import direction
+	$(PY) -m ruff check $(SOURCES)
+	$(PY) -m ruff format --check $(SOURCES)
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --cache-dir build/import-linter
+
+fmt: $(TESTING) ## format the code and mend what can be mended safely
+	$(PY) -m ruff format $(SOURCES)
+	$(PY) -m ruff check --fix $(SOURCES)
+
+bench: $(TESTING) ## measure the shop on this machine; writes build/bench.json
+	@exec $(PY) bench/run.py $(ARGS)
+
+image: ## build the container image (docker or podman); IMAGE=name:tag
+	@tool=$$(command -v docker || command -v podman) \
+	  || { echo "make image: needs docker or podman." >&2; exit 1; }; \
+	"$$tool" build --tag $(IMAGE) .
+
+# The test set is solved first and binds the others, as all three go into one environment.
+# The environment's own find-links must not leak into the hashes.
+COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(VENV)/bin/uv pip compile --quiet --no-config --universal \
+	--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS)
+lock: $(RUNTIME) ## renew the lock files; ARGS=--upgrade takes the newest versions
+	@$(PIP) uv
+	$(COMPILE) pyproject.toml --group test --group build --output-file requirements-test.lock
+	$(COMPILE) pyproject.toml --constraint requirements-test.lock --output-file requirements.lock
+	$(COMPILE) --group pyproject.toml:build --constraint requirements-test.lock --output-file requirements-build.lock
+
+clean: ## remove the environment and build results; the shop's data in var/ stays
+	rm -rf $(VENV) build dist .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@python=; for name in python3 python3.13 python3.12 python3.11; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	[ -n "$$python" ] || { \
+	  echo "make: needs Python 3.11 or newer, found $$(python3 --version 2>/dev/null || echo none)." >&2; exit 1; }; \
+	$$python -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $$python cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(PY)
+	@echo "Installing what the shop needs (once) …"
+	@$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TESTING): requirements-test.lock $(RUNTIME)
+	@echo "Installing what the tests need (once) …"
+	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@
