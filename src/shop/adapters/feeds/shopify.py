@@ -206,7 +206,7 @@ class _Reading:
             )
             return
         for place, name in enumerate(("name1", "name2", "name3")):
-            if not draft.names[place]:
+            if self._get(name) and not draft.names[place]:
                 draft.names[place] = self._short("option name", one_line(self._get(name)))
         a, b, c = (
             self._short("option value", one_line(self._get(name)))

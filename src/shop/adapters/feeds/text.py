@@ -14,7 +14,7 @@ _MOST_TAGS = 5_000
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-_BREAKS = re.compile(r"[ \t\r\n\x85\u2028\u2029]+")
+_BREAKS = re.compile(r" *[\t\r\n\x85\u2028\u2029][ \t\r\n\x85\u2028\u2029]*")
 _NEWLINE = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _PARAGRAPHS = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _TAG = re.compile(r"<(?:[a-zA-Z!?]|/[a-zA-Z])")
@@ -48,16 +48,24 @@ _TAGS = {
     "td",
     "a",
 }
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes={"a": {"href"}},
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
+    link_rel=None,
+)
 
 
 def tidy(text: str) -> str:
     """The text without control characters and without space around it."""
-    return (_CONTROL.sub("", text) if _CONTROL.search(text) else text).strip()
+    # Most cells are empty or plain; a cell is looked at some twenty times a record.
+    return text.strip() if text.isprintable() else _CONTROL.sub("", text).strip()
 
 
 def one_line(text: str) -> str:
     """Tidy, and with every break turned into one space. No-break spaces stay."""
-    return _BREAKS.sub(" ", tidy(text))
+    return text.strip() if text.isprintable() else _BREAKS.sub(" ", tidy(text))
 
 
 def shorten(text: str, most: int) -> str:
@@ -96,14 +104,7 @@ def _paragraphs(text: str) -> str:
 
 def _clean(body: str) -> str:
     body = _RENAMED.sub(lambda tag: f"<{tag[1]}{_NAMES[tag[2].lower()]}", body)
-    clean = nh3.clean(
-        body,
-        tags=_TAGS,
-        attributes={"a": {"href"}},
-        url_schemes={"http", "https", "mailto"},
-        url_relative="deny",
-        link_rel=None,
-    )
+    clean = _CLEANER.clean(body)
     return tidy(_EMPTY.sub("", clean))
 
 
