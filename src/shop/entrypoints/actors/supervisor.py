@@ -82,9 +82,9 @@ class Limits(Struct, frozen=True):
 
 # A second of the promised ten is left for what is closed after the actors: pools and files.
 PATIENCE: Mapping[Stage, float] = {
-    Stage.EDGE: 4.0,
-    Stage.DESKS: 2.5,
-    Stage.BACKGROUND: 2.0,
+    Stage.EDGE: 5.0,
+    Stage.DESKS: 2.0,
+    Stage.BACKGROUND: 1.5,
     Stage.LAST: 0.5,
 }
 
@@ -172,8 +172,8 @@ class Supervisor:
                 health.turn(State.DONE, now())
                 return
             health.error = type(error).__name__
-            recent.append(now())
-            while recent[0] < now() - self._limits.within:
+            recent.append(moment := now())
+            while recent[0] < moment - self._limits.within:
                 recent.popleft()
             if len(recent) >= self._limits.crashes or self.stopping:
                 health.turn(State.FAILED, now())

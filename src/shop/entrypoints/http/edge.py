@@ -6,6 +6,7 @@ route template, in `scope["shop.route"]`; metrics and access lines never carry a
 hold an id or a token, unless no route was found.
 """
 
+import asyncio
 import math
 import re
 import time
@@ -53,12 +54,21 @@ Limiter = Callable[[Scope], Rate | None]
 
 
 class LameDuck:
-    """Set while the server is about to stop: answers ask their clients to connect anew."""
+    """Tells when the server is about to stop: from then on answers close their connections.
 
-    __slots__ = ("active",)
+    Answers without an end of their own, such as event streams, end when `begun()` returns.
+    """
 
     def __init__(self) -> None:
         self.active = False
+        self._event = asyncio.Event()
+
+    def begin(self) -> None:
+        self.active = True
+        self._event.set()
+
+    async def begun(self) -> None:
+        await self._event.wait()
 
 
 class Bodies(Struct, frozen=True):

@@ -66,7 +66,7 @@ class HttpServer:
         *,
         duck: LameDuck,
         lame: float = 0.5,
-        patience: float = 2.0,
+        patience: float = 3.0,
     ) -> None:
         self._app = app
         self._claimed = claimed
@@ -104,7 +104,7 @@ class HttpServer:
             raise RuntimeError("The HTTP server ended by itself.")
 
     async def drain(self) -> None:
-        self._duck.active = True
+        self._duck.begin()
         await asyncio.sleep(self._lame)
         await self._stop(self._patience)
 
