@@ -1,0 +1,95 @@
+"""Secrets that go out by mail, and what the mails are about."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from shop.core.users.model import IdentityRules, MailToken, Purpose, TokenInvalid, User
+from shop.ports.notifications import Letter, Post
+from shop.ports.system import Ids
+from shop.ports.users import MailTokens
+
+_PAGES = {Purpose.VERIFY: "verify-email", Purpose.RESET: "reset-password"}
+
+
+class Letters:
+    """Call only inside an open unit of work."""
+
+    def __init__(self, tokens: MailTokens, post: Post, ids: Ids, rules: IdentityRules) -> None:
+        self._tokens = tokens
+        self._post = post
+        self._ids = ids
+        self._rules = rules
+
+    async def verification(self, user: User, at: datetime) -> None:
+        """Ask the mailbox of the user to prove itself."""
+        lasts = self._rules.verify_lasts
+        await self._secret(user, Purpose.VERIFY, "verify-email", user.email.written, at, lasts)
+
+    async def change(self, user: User, email: str, at: datetime) -> None:
+        """Ask the new mailbox to prove itself."""
+        lasts = self._rules.verify_lasts
+        await self._secret(user, Purpose.VERIFY, "email-change", email, at, lasts)
+
+    async def reset(self, user: User, at: datetime) -> None:
+        lasts = self._rules.reset_lasts
+        await self._secret(user, Purpose.RESET, "reset-password", user.email.written, at, lasts)
+
+    async def notice(self, template: str, user: User, to: str) -> None:
+        """Tell that something has happened to the account."""
+        letter = Letter(
+            dedupe=f"{template}:{self._ids.new()}",
+            to=to,
+            template=template,
+            data={"name": user.name},
+            subject_id=user.id,
+        )
+        await self._post.queue(letter)
+
+    async def _secret(
+        self,
+        user: User,
+        purpose: Purpose,
+        template: str,
+        to: str,
+        at: datetime,
+        lasts: timedelta,
+    ) -> None:
+        secret = self._ids.secret()
+        token = MailToken(
+            hash=sha256(secret).digest(),
+            user_id=user.id,
+            purpose=purpose,
+            email=to,
+            created_at=at,
+            expires_at=at + lasts,
+        )
+        await self._tokens.add(token)
+        link = f"{self._rules.site_url}/{_PAGES[purpose]}?token={as_text(secret)}"
+        letter = Letter(
+            dedupe=f"{template}:{token.hash.hex()}",
+            to=to,
+            template=template,
+            data={"name": user.name, "link": link, "question": user.reset_question}
+            if purpose is Purpose.RESET
+            else {"name": user.name, "link": link},
+            subject_id=user.id,
+        )
+        await self._post.queue(letter)
+
+
+def as_text(secret: bytes) -> str:
+    return urlsafe_b64encode(secret).decode().rstrip("=")
+
+
+def hash_of(text: str) -> bytes:
+    """The hash by which a mailed secret is known. Raises `TokenInvalid` for text that is none."""
+    return sha256(secret_of(text)).digest()
+
+
+def secret_of(text: str) -> bytes:
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (Error, ValueError):
+        raise TokenInvalid("This link is broken.") from None

@@ -1,0 +1,307 @@
+"""People, where they are signed in, and the secrets mailed to them."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shop.core.kernel.access import Role
+from shop.core.kernel.errors import (
+    Conflict,
+    Gone,
+    Invalid,
+    Limited,
+    Malformed,
+    NotFound,
+    ShopError,
+    Unauthenticated,
+)
+from shop.core.kernel.events import Event
+from shop.core.kernel.ids import AddressId, SessionId, UserId
+from shop.core.kernel.postal import PostalAddress
+
+#: The client that `/login` signs in to: the shop's own.
+FIRST_PARTY = "shop"
+
+
+class UserNotFound(NotFound):
+    code = "user-not-found"
+
+
+class SessionNotFound(NotFound):
+    code = "session-not-found"
+
+
+class AddressNotFound(NotFound):
+    code = "address-not-found"
+
+
+class TooManyAddresses(Conflict):
+    code = "too-many-addresses"
+
+
+class EmailTaken(Conflict):
+    code = "email-taken"
+
+
+class OwnRole(Conflict):
+    code = "own-role"
+
+
+class WeakPassword(Invalid):
+    code = "weak-password"
+
+
+class ResetAnswerWrong(Invalid):
+    code = "reset-answer-wrong"
+
+
+class BadCredentials(Unauthenticated):
+    """The same for an unknown e-mail and a wrong password."""
+
+    code = "bad-credentials"
+
+
+class TooManyFailures(Limited):
+    """`code` is that of every limit."""
+
+
+class TokenInvalid(ShopError):
+    code = "token-invalid"
+
+
+class TokenExpired(Gone):
+    code = "token-expired"
+
+
+class GrantInvalid(ShopError):
+    """A refresh token that is unknown, used up, expired or of an ended session."""
+
+    code = "invalid-grant"
+
+
+class _UserEvent(Event, frozen=True, kw_only=True):
+    aggregate = "user"
+    topic = "shop.users"
+
+    user_id: UserId
+
+    @property
+    def subject(self) -> UUID:
+        return self.user_id
+
+
+class UserRegistered(_UserEvent, frozen=True, kw_only=True):
+    fact = "registered"
+
+
+class EmailVerified(_UserEvent, frozen=True, kw_only=True):
+    fact = "email_verified"
+
+
+class EmailChangeRequested(_UserEvent, frozen=True, kw_only=True):
+    fact = "email_change_requested"
+
+
+class EmailChanged(_UserEvent, frozen=True, kw_only=True):
+    fact = "email_changed"
+
+
+class ProfileChanged(_UserEvent, frozen=True, kw_only=True):
+    fact = "profile_changed"
+
+
+class PasswordChanged(_UserEvent, frozen=True, kw_only=True):
+    fact = "password_changed"
+
+
+class PasswordResetRequested(_UserEvent, frozen=True, kw_only=True):
+    fact = "password_reset_requested"
+
+
+class RolesChanged(_UserEvent, frozen=True, kw_only=True):
+    fact = "roles_changed"
+
+    roles: tuple[str, ...]
+
+
+class SessionStarted(_UserEvent, frozen=True, kw_only=True):
+    fact = "session_started"
+
+    session_id: SessionId
+
+
+class SessionEnded(_UserEvent, frozen=True, kw_only=True):
+    fact = "session_ended"
+
+    session_id: SessionId
+    reason: str
+
+
+class EmailAddress(Struct, frozen=True):
+    """`written` is what people read and mails are sent to; equal `key`s are one mailbox."""
+
+    written: str
+    key: str
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """Somebody with an account. A new e-mail waits in `pending_email` until it is verified."""
+
+    id: UserId
+    email: EmailAddress
+    name: str
+    contact: str | None = None  # E.164
+    password_hash: str
+    verified_at: datetime | None = None
+    pending_email: str | None = None
+    reset_question: str | None = None
+    reset_answer_hash: str | None = None
+    roles: frozenset[Role] = frozenset({Role.CUSTOMER})
+    created_at: datetime
+    version: int = 0
+
+    def __repr__(self) -> str:
+        return f"User({self.id})"
+
+    @classmethod
+    def register(cls, user: "User") -> tuple["User", UserRegistered]:
+        return user, UserRegistered(user_id=user.id, at=user.created_at)
+
+    def verify_email(self, at: datetime) -> tuple["User", EmailVerified]:
+        verified = replace(self, verified_at=self.verified_at or at)
+        return verified, EmailVerified(user_id=self.id, at=at)
+
+    def ask_for_email(self, email: str, at: datetime) -> tuple["User", EmailChangeRequested]:
+        asked = replace(self, pending_email=email)
+        return asked, EmailChangeRequested(user_id=self.id, at=at)
+
+    def change_email(self, email: EmailAddress, at: datetime) -> tuple["User", EmailChanged]:
+        changed = replace(self, email=email, pending_email=None, verified_at=at)
+        return changed, EmailChanged(user_id=self.id, at=at)
+
+    def change_password(self, password_hash: str, at: datetime) -> tuple["User", PasswordChanged]:
+        changed = replace(self, password_hash=password_hash)
+        return changed, PasswordChanged(user_id=self.id, at=at)
+
+    def rehash(self, password_hash: str) -> "User":
+        """The same password under today's parameters: nothing happened that others must know."""
+        return replace(self, password_hash=password_hash)
+
+    def assign(self, roles: frozenset[Role], at: datetime) -> tuple["User", RolesChanged]:
+        if not roles:
+            raise Malformed("Somebody without any role could do nothing.", field="roles")
+        named = tuple(sorted(roles))
+        return replace(self, roles=roles), RolesChanged(user_id=self.id, roles=named, at=at)
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """One sign-in. Only the newest refresh token counts, of which a SHA-256 is kept."""
+
+    #: A client whose answer was lost may repeat its last refresh within this time.
+    GRACE: ClassVar[timedelta] = timedelta(seconds=10)
+
+    id: SessionId
+    user_id: UserId
+    refresh_hash: bytes
+    previous_hash: bytes | None = None
+    rotated_at: datetime | None = None
+    client_id: str = FIRST_PARTY
+    device: str = ""
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    version: int = 0
+
+    def __repr__(self) -> str:
+        return f"Session({self.id})"
+
+    def alive(self, at: datetime) -> bool:
+        return self.ended_at is None and at < self.expires_at
+
+    def start(self) -> tuple["Session", SessionStarted]:
+        return self, SessionStarted(user_id=self.user_id, session_id=self.id, at=self.created_at)
+
+    def repeats(self, refresh_hash: bytes, at: datetime) -> bool:
+        """Whether this is the token just used up, sent once more."""
+        return (
+            self.rotated_at is not None
+            and refresh_hash == self.previous_hash
+            and at - self.rotated_at <= self.GRACE
+        )
+
+    def rotate(self, new_hash: bytes, at: datetime, lasts: timedelta) -> "Session":
+        """Take the next refresh token; the present one is used up."""
+        return replace(
+            self,
+            refresh_hash=new_hash,
+            previous_hash=self.refresh_hash,
+            rotated_at=at,
+            last_used_at=at,
+            expires_at=at + lasts,
+        )
+
+    def end(self, reason: str, at: datetime) -> tuple["Session", SessionEnded]:
+        ended = replace(self, ended_at=self.ended_at or at)
+        fact = SessionEnded(user_id=self.user_id, session_id=self.id, reason=reason, at=at)
+        return ended, fact
+
+
+class Purpose(StrEnum):
+    VERIFY = "verify"
+    RESET = "reset"
+
+
+class MailToken(Struct, frozen=True, kw_only=True):
+    """A secret that was mailed, by its SHA-256: whoever sends it back reads that mailbox."""
+
+    hash: bytes
+    user_id: UserId
+    purpose: Purpose
+    email: str  # the mailbox it went to
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+    def use(self, purpose: Purpose, at: datetime) -> "MailToken":
+        """Raises `TokenInvalid` or `TokenExpired`."""
+        if self.purpose is not purpose:
+            raise TokenInvalid("This link is not meant for that.")
+        if self.used_at is not None:
+            raise TokenExpired("This link was used already.")
+        if at >= self.expires_at:
+            raise TokenExpired("This link has expired; please ask for a new one.")
+        return replace(self, used_at=at)
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """One of a customer's addresses."""
+
+    MOST: ClassVar[int] = 50
+
+    id: AddressId
+    user_id: UserId
+    postal: PostalAddress
+    is_default: bool = False
+    created_at: datetime
+    version: int = 0
+
+
+class IdentityRules(Struct, frozen=True, kw_only=True):
+    """What a deployment may choose."""
+
+    site_url: str
+    development: bool = False
+    access_lasts: timedelta = timedelta(minutes=15)
+    refresh_lasts: timedelta = timedelta(days=30)
+    verify_lasts: timedelta = timedelta(days=2)
+    reset_lasts: timedelta = timedelta(hours=1)
+    #: How long a session is believed to be alive without asking the database. Zero where several
+    #: processes serve without a common cache.
+    alive_lasts: timedelta = timedelta(seconds=5)
+    #: Whether repeated failures slow a caller down.
+    throttled: bool = True

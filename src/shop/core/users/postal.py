@@ -1,0 +1,156 @@
+"""Whether post, or a phone call, can get there."""
+
+import re
+import unicodedata
+
+from msgspec.structs import replace
+
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.postal import PostalAddress
+
+INDIA = "IN"
+
+#: ISO 3166-1 alpha-2.
+COUNTRIES = frozenset(
+    """AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR
+    BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC
+    EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK
+    HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB
+    LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ
+    NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU
+    RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN
+    TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW""".split()
+)
+
+#: The states and union territories of India by ISO 3166-2, without "IN-".
+STATES = {
+    "AN": "Andaman and Nicobar Islands",
+    "AP": "Andhra Pradesh",
+    "AR": "Arunachal Pradesh",
+    "AS": "Assam",
+    "BR": "Bihar",
+    "CG": "Chhattisgarh",
+    "CH": "Chandigarh",
+    "DH": "Dadra and Nagar Haveli and Daman and Diu",
+    "DL": "Delhi",
+    "GA": "Goa",
+    "GJ": "Gujarat",
+    "HP": "Himachal Pradesh",
+    "HR": "Haryana",
+    "JH": "Jharkhand",
+    "JK": "Jammu and Kashmir",
+    "KA": "Karnataka",
+    "KL": "Kerala",
+    "LA": "Ladakh",
+    "LD": "Lakshadweep",
+    "MH": "Maharashtra",
+    "ML": "Meghalaya",
+    "MN": "Manipur",
+    "MP": "Madhya Pradesh",
+    "MZ": "Mizoram",
+    "NL": "Nagaland",
+    "OD": "Odisha",
+    "PB": "Punjab",
+    "PY": "Puducherry",
+    "RJ": "Rajasthan",
+    "SK": "Sikkim",
+    "TN": "Tamil Nadu",
+    "TR": "Tripura",
+    "TS": "Telangana",
+    "UK": "Uttarakhand",
+    "UP": "Uttar Pradesh",
+    "WB": "West Bengal",
+}
+#: Codes and names of former days that people and programs still write.
+_FORMER = {
+    "CT": "CG",
+    "DD": "DH",
+    "DN": "DH",
+    "OR": "OD",
+    "TG": "TS",
+    "UT": "UK",
+    "DAMAN AND DIU": "DH",
+    "DADRA AND NAGAR HAVELI": "DH",
+    "NATIONAL CAPITAL TERRITORY OF DELHI": "DL",
+    "NCT OF DELHI": "DL",
+    "NEW DELHI": "DL",
+    "ORISSA": "OD",
+    "PONDICHERRY": "PY",
+    "UTTARANCHAL": "UK",
+}
+_STATE_CODES = (
+    {code: code for code in STATES}
+    | {name.upper(): code for code, name in STATES.items()}
+    | _FORMER
+)
+
+_PIN = re.compile("[1-9][0-9]{5}")
+_PUNCTUATION = re.compile(r"[\s().\u2010-\u2015/-]+")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_INDIAN_MOBILE = re.compile("(?:0|91)?([6-9][0-9]{9})")
+_INDIAN = re.compile(r"\+91[1-9][0-9]{9}")
+
+
+def checked(address: PostalAddress) -> PostalAddress:
+    """Return the address tidied up; raises `Malformed` with the name of the field at fault."""
+    country = address.country.strip().upper()
+    if country not in COUNTRIES:
+        raise Malformed("The country must be an ISO 3166-1 alpha-2 code.", field="country")
+    state, zipcode = (
+        line(address.state, "state", empty=True),
+        line(address.zipcode, "zipcode", empty=True),
+    )
+    if country == INDIA:
+        state, zipcode = state_code(state), pin_code(zipcode)
+    return replace(
+        address,
+        name=line(address.name, "name"),
+        phone=phone(address.phone, country, field="phone"),
+        street=line(address.street, "street"),
+        city=line(address.city, "city"),
+        state=state,
+        zipcode=zipcode,
+        country=country,
+    )
+
+
+def line(text: str, field: str, *, empty: bool = False) -> str:
+    """One line of text: blanks run together, and nothing that cannot be printed."""
+    tidy = " ".join(unicodedata.normalize("NFC", text).split())
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in tidy):
+        raise Malformed("There are characters in it that nobody can print.", field=field)
+    if not tidy and not empty:
+        raise Malformed("This must not be empty.", field=field)
+    return tidy
+
+
+def state_code(text: str) -> str:
+    """The ISO 3166-2 code, without "IN-", of an Indian state given by code or name."""
+    wanted = text.upper().replace("&", "AND").removeprefix("IN-")
+    code = _STATE_CODES.get(" ".join(wanted.split()))
+    if code is None:
+        raise Malformed("This is no state or union territory of India.", field="state")
+    return code
+
+
+def pin_code(text: str) -> str:
+    digits = text.replace(" ", "")
+    if not _PIN.fullmatch(digits) or not digits.isascii():
+        raise Malformed("A PIN code has six digits and does not begin with 0.", field="zipcode")
+    return digits
+
+
+def phone(text: str, country: str = INDIA, *, field: str = "contact") -> str:
+    """The number in E.164. Without a country code it must be an Indian mobile number."""
+    digits = _PUNCTUATION.sub("", text)
+    if digits.startswith("00"):
+        digits = f"+{digits[2:]}"
+    if country == INDIA and (mobile := _INDIAN_MOBILE.fullmatch(digits)):
+        digits = f"+91{mobile[1]}"
+    if not _E164.fullmatch(digits):
+        raise Malformed(
+            "A phone number needs its country code, such as +91 98450 12345.", field=field
+        )
+    if digits.startswith("+91") and not _INDIAN.fullmatch(digits):
+        raise Malformed("An Indian phone number has ten digits after +91.", field=field)
+    return digits
