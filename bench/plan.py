@@ -50,6 +50,8 @@ class Options(Struct, frozen=True):
 
 async def bench(options: Options, say: Say) -> Report:
     """Start everything in a folder of its own, measure, and leave nothing behind."""
+    if platform.system() != "Linux":
+        raise BenchError("the bench reads memory and processor time from /proc: it needs Linux")
     cores = Cores.choose()
     with TemporaryDirectory(prefix="shop-bench-") as name, pinned(cores.load):
         folder = Path(name)
