@@ -61,7 +61,8 @@ class Refunds(Protocol):
         """Raises `RefundNotFound`."""
 
     @abstractmethod
-    async def by_provider(self, provider_refund_id: str) -> Refund | None: ...
+    async def by_provider(self, provider_refund_ids: Iterable[str]) -> dict[str, Refund]:
+        """Those the gateway knows by one of these ids."""
 
     @abstractmethod
     async def save(self, refunds: Sequence[Refund]) -> list[Refund]:
@@ -108,6 +109,10 @@ class PaymentReads(Protocol):
     @abstractmethod
     async def unlinked(self, before: datetime, limit: int) -> list[Payment]:
         """Open online payments made before then that have no link yet."""
+
+    @abstractmethod
+    async def to_check(self, now: datetime, limit: int) -> list[Payment]:
+        """Payments whose link the gateway is to be asked about by now, oldest first."""
 
 
 class LinkRequest(Struct, frozen=True, kw_only=True):

@@ -295,6 +295,7 @@ payments = sa.Table(
     sa.Column("paid_at", Utc, nullable=True),
     sa.Column("refunding", sa.BigInteger, nullable=False),
     sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("check_at", Utc, nullable=True, index=True),  # when to ask the gateway
     _version(),
     sa.CheckConstraint("amount >= 0 AND refunded >= 0 AND refunding >= refunded", name="money"),
     sa.CheckConstraint("refunding <= amount", name="refunds"),

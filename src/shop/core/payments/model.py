@@ -92,7 +92,8 @@ class Payment(Struct, frozen=True, kw_only=True):
     """One attempt to be paid: one link at the gateway, or cash on delivery.
 
     `amount` is what was asked for and, once captured, what arrived. `refunding` is what has been
-    asked back (pending and processed), `refunded` what went back.
+    asked back (pending and processed), `refunded` what went back. `check_at` is when the gateway
+    is asked how the link stands; None once that is known for good.
     """
 
     id: PaymentId
@@ -109,6 +110,7 @@ class Payment(Struct, frozen=True, kw_only=True):
     paid_at: datetime | None = None
     refunding: int = 0
     refunded: int = 0
+    check_at: datetime | None = None
     version: int = 0
 
     @property
@@ -132,6 +134,7 @@ class Payment(Struct, frozen=True, kw_only=True):
             provider_method=method,
             amount=amount,
             paid_at=at,
+            check_at=None,
         )
         return paid, PaymentCaptured(
             payment_id=self.id,
