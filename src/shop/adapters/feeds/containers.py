@@ -205,16 +205,22 @@ def _sheet(file: BinaryIO, aliases: Mapping[str, Sequence[str]]) -> tuple[Sheet,
 
 def _header(sample: str, known: set[str]) -> tuple[str, str, list[str]]:
     """The outer delimiter ("" unless each line is quoted twice), the delimiter, and the columns."""
+    plain = [
+        ("", delimiter, _first_row(io.StringIO(sample, newline=""), delimiter))
+        for delimiter in _DELIMITERS
+    ]
+    # A header in one cell may be a line quoted twice; but first every plain reading is tried.
+    twice = [
+        (outer, inner, _first_row([row[0]], inner))
+        for _, outer, row in plain
+        if row and not any(map(str.strip, row[1:]))
+        for inner in _DELIMITERS
+    ]
     best: tuple[int, str, str, list[str]] = (0, "", "", [])
-    for delimiter in _DELIMITERS:
-        row = _first_row(io.StringIO(sample, newline=""), delimiter)
-        candidates = [("", delimiter, row)]
-        if row and not any(map(str.strip, row[1:])):
-            candidates += [(delimiter, inner, _first_row([row[0]], inner)) for inner in _DELIMITERS]
-        for outer, inner, cells in candidates:
-            score = len(known.intersection(map(header_name, cells)))
-            if score > best[0]:
-                best = (score, outer, inner, cells)
+    for outer, inner, cells in plain + twice:
+        score = len(known.intersection(map(header_name, cells)))
+        if score > best[0]:
+            best = (score, outer, inner, cells)
     if not best[0]:
         raise FeedUnreadable("Not one column of the file is known.")
     return best[1:]
