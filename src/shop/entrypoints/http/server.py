@@ -2,7 +2,12 @@
 
 import asyncio
 import contextlib
+import ctypes
+import os
 import socket
+import struct
+import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,6 +21,9 @@ log = structlog.get_logger()
 # Granian counts connections here, idle ones too; requests are bounded by the edge.
 CONNECTIONS = 60_000
 BACKLOG = 4096
+# From Linux's headers; Python does not name them.
+_SO_ATTACH_FILTER = 26
+_BPF_RET = 0x06
 
 
 class PortTaken(Exception):
@@ -49,12 +57,39 @@ def claim(host: str, port: int) -> socket.socket:
     return claimed
 
 
+def shut_the_door(address: tuple[str, int]) -> int:
+    """Let no new connection come; the number of sockets that listened there.
+
+    Granian's `stop()` closes the listener together with all connections that are idle, also those
+    whose first request is still on its way, and it has no call for the first half alone. So Linux
+    is told to drop what asks for a connection (a packet filter of one instruction: keep 0 bytes);
+    a client tries again after a second, and is refused or finds another replica. Elsewhere the
+    door stays open until `stop()`.
+    """
+    found = 0
+    if sys.platform != "linux":
+        return found
+    keep_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RET, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(keep_nothing))
+    for entry in Path("/dev/fd").iterdir():
+        with (
+            contextlib.suppress(OSError),  # not a socket, or closed meanwhile
+            socket.socket(fileno=os.dup(int(entry.name))) as one,
+        ):
+            listens = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens and one.getsockname()[:2] == address:
+                one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+                found += 1
+    return found
+
+
 class HttpServer:
     """Serves the app on a claimed address until drained.
 
-    Draining first makes the app's answers close their connections for `lame` seconds, because a
-    keep-alive connection that is closed under its next request loses it; then no connection is
-    taken any more, and those that are busy have `patience` seconds to end.
+    Draining makes the app's answers close their connections for `lame` seconds, because a
+    keep-alive connection that is closed under its next request loses it. Then no new connection is
+    taken, those just taken have `settle` seconds to send their request, and the busy ones have
+    `patience` seconds to end.
     """
 
     name = "http"
@@ -66,12 +101,14 @@ class HttpServer:
         *,
         duck: LameDuck,
         lame: float = 0.5,
+        settle: float = 0.2,
         patience: float = 3.0,
     ) -> None:
         self._app = app
         self._claimed = claimed
         self._duck = duck
         self._lame = lame
+        self._settle = settle
         self._patience = patience
         self._server: Server | None = None
         self._serving: asyncio.Future[None] | None = None
@@ -106,6 +143,8 @@ class HttpServer:
     async def drain(self) -> None:
         self._duck.begin()
         await asyncio.sleep(self._lame)
+        shut_the_door(self.address)
+        await asyncio.sleep(self._settle)
         await self._stop(self._patience)
 
     async def _stop(self, patience: float) -> None:
