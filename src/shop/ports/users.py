@@ -10,7 +10,7 @@ from msgspec import Struct
 from shop.core.kernel.access import Role
 from shop.core.kernel.ids import AddressId, SessionId, UserId
 from shop.core.kernel.page import Page
-from shop.core.users.model import Address, EmailAddress, MailToken, Session, User
+from shop.core.users.model import Address, EmailAddress, MailToken, Purpose, Session, User
 
 
 class Users(Protocol):
@@ -70,6 +70,10 @@ class MailTokens(Protocol):
     @abstractmethod
     async def use(self, token: MailToken) -> None:
         """Store that it was used. Raises `StaleWrite` if somebody used it meanwhile."""
+
+    @abstractmethod
+    async def void(self, user_id: UserId, purpose: Purpose, at: datetime) -> None:
+        """Make those still unused worthless."""
 
     @abstractmethod
     async def forget(self, before: datetime) -> int:

@@ -167,9 +167,8 @@ class User(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"User({self.id})"
 
-    @classmethod
-    def register(cls, user: "User") -> tuple["User", UserRegistered]:
-        return user, UserRegistered(user_id=user.id, at=user.created_at)
+    def register(self) -> tuple["User", UserRegistered]:
+        return self, UserRegistered(user_id=self.id, at=self.created_at)
 
     def verify_email(self, at: datetime) -> tuple["User", EmailVerified]:
         verified = replace(self, verified_at=self.verified_at or at)

@@ -33,8 +33,8 @@ _SAYS = {
 }
 
 #: Passwords long enough for the rules above that guessing programs try early.
-_COMMON = frozenset(
-    """password1! password12! password123! password@1 password@12 password@123 password@1234
+_TRIED_FIRST = """
+    password1! password12! password123! password@1 password@12 password@123 password@1234
     p@ssword123 p@ssw0rd123 p@ssw0rd1! p@ssw0rd12 passw0rd1! passw0rd123! pa$$word123 pa$$w0rd123
     qwerty123! qwerty@123 qwerty12345! qwertyuiop! qwertyuiopasdfgh qwertyuiopasdfghjkl
     1234567890! !234567890 123456789! 123456789@ 1234567890123456 0123456789abcdef abcd@12345
@@ -44,8 +44,8 @@ _COMMON = frozenset(
     india@12345 india@1947 test@12345 test@123456 test123456! 1q2w3e4r5t! 1qaz2wsx3edc! 1qaz@wsx3edc
     zaq12wsx! 1qaz2wsx3edc4rfv passwordpassword password12345678 sachin@123 krishna@123
     jaishreeram! mypassword! mypassword1! secret@123 default@123 monkey@123 dragon@123
-    football1! football@123 cricket@123 superman@123 correcthorsebatterystaple""".split()
-)
+    football1! football@123 cricket@123 superman@123 correcthorsebatterystaple"""
+_COMMON = frozenset(_TRIED_FIRST.split())
 
 
 def check_password(password: str, *, email: str, name: str) -> None:

@@ -1,0 +1,165 @@
+"""Opening an account and proving the mailbox."""
+
+from msgspec import Struct
+
+from shop.core.kernel.ids import UserId
+from shop.core.users.letters import Letters, hash_of
+from shop.core.users.model import (
+    IdentityRules,
+    Purpose,
+    TokenExpired,
+    TokenInvalid,
+    User,
+)
+from shop.core.users.policy import check_password
+from shop.core.users.postal import line, phone
+from shop.ports.cache import RateLimiter
+from shop.ports.system import Clock, Ids
+from shop.ports.uow import UnitOfWork
+from shop.ports.users import EmailAddresses, MailTokens, Passwords, Users
+
+_HOUR = 3600.0
+#: Mails a mailbox gets on request.
+MAILS_AN_HOUR = 5
+
+
+class SignUp(Struct, frozen=True, kw_only=True):
+    name: str
+    email: str
+    password: str
+    contact: str | None = None
+
+    def __repr__(self) -> str:
+        return "SignUp()"
+
+
+class Accounts:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        users: Users,
+        passwords: Passwords,
+        emails: EmailAddresses,
+        letters: Letters,
+        ids: Ids,
+        clock: Clock,
+    ) -> None:
+        self._uow = uow
+        self._users = users
+        self._passwords = passwords
+        self._emails = emails
+        self._letters = letters
+        self._ids = ids
+        self._clock = clock
+
+    async def sign_up(self, command: SignUp) -> User:
+        """Raises `Malformed`, `WeakPassword`, `EmailTaken` or `Unavailable`; mails one link."""
+        email = self._emails.parse(command.email)
+        name = line(command.name, "name")
+        contact = phone(command.contact) if command.contact else None
+        check_password(command.password, email=email.written, name=name)
+        password_hash = await self._passwords.hash(command.password)
+        now = self._clock.now()
+        user, registered = User(
+            id=UserId(self._ids.new()),
+            email=email,
+            name=name,
+            contact=contact,
+            password_hash=password_hash,
+            created_at=now,
+        ).register()
+        async with self._uow.begin():
+            await self._users.add(user)
+            await self._letters.verification(user, now)
+            self._uow.emit(registered)
+        return user
+
+
+class Verification:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        users: Users,
+        tokens: MailTokens,
+        emails: EmailAddresses,
+        letters: Letters,
+        clock: Clock,
+    ) -> None:
+        self._uow = uow
+        self._users = users
+        self._tokens = tokens
+        self._emails = emails
+        self._letters = letters
+        self._clock = clock
+
+    async def verify(self, secret: str) -> User:
+        """The link's secret proves the mailbox it was sent to: the user's, or the one to be.
+
+        Raises `TokenInvalid`, `TokenExpired` or, when somebody else took the new address
+        meanwhile, `EmailTaken`.
+        """
+        token_hash = hash_of(secret)
+        now = self._clock.now()
+        async with self._uow.begin():
+            token = await self._tokens.find(token_hash)
+            if token is None:
+                raise TokenInvalid("This link is not valid.")
+            await self._tokens.use(token.use(Purpose.VERIFY, now))
+            user = await self._users.get(token.user_id)
+            if token.email == user.email.written:
+                verified, proved = user.verify_email(now)
+                self._uow.emit(proved)
+                return await self._users.save(verified)
+            if token.email != user.pending_email:
+                raise TokenExpired("Another address was given meanwhile.")
+            changed, moved = user.change_email(self._emails.parse(token.email), now)
+            await self._letters.notice("email-changed", changed, user.email.written)
+            self._uow.emit(moved)
+            return await self._users.save(changed)
+
+
+class Resending:
+    """Mails the verification link anew; the answer never tells whether there is an account."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        users: Users,
+        emails: EmailAddresses,
+        letters: Letters,
+        limit: "MailLimit",
+        clock: Clock,
+    ) -> None:
+        self._uow = uow
+        self._users = users
+        self._emails = emails
+        self._letters = letters
+        self._limit = limit
+        self._clock = clock
+
+    async def resend(self, email: str) -> None:
+        key = self._emails.parse(email).key
+        if not self._limit.allows(key):
+            return
+        async with self._uow.begin():
+            user = await self._users.by_email(key)
+            if user is None:
+                return
+            now = self._clock.now()
+            if user.verified_at is None:
+                await self._letters.verification(user, now)
+            elif user.pending_email is not None:
+                await self._letters.change(user, user.pending_email, now)
+
+
+class MailLimit:
+    """Keeps strangers from filling somebody's mailbox."""
+
+    def __init__(self, limiter: RateLimiter, rules: IdentityRules) -> None:
+        self._limiter = limiter
+        self._on = rules.throttled
+
+    def allows(self, email_key: str) -> bool:
+        if not self._on:
+            return True
+        return self._limiter.hit(f"mail:{email_key}", MAILS_AN_HOUR, _HOUR).wait == 0
