@@ -1,0 +1,156 @@
+"""The shelf, over the columns `on_hand` and `held` of the variants."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.conn import Conn, Hot
+from shop.adapters.sql.database import Database
+from shop.adapters.sql.errors import Taken, lost
+from shop.adapters.sql.tables import products, stock_moves, variants
+from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
+from shop.core.kernel.ids import OrderId, ProductId, VariantId
+from shop.core.kernel.money import Money
+from shop.ports.inventory import Shelf, StockLedger
+
+_SELLABLE = (
+    sa.select(
+        variants.c.id,
+        variants.c.product_id,
+        products.c.slug,
+        products.c.title,
+        variants.c.title,
+        variants.c.sku,
+        products.c.image,
+        variants.c.price,
+        variants.c.currency,
+        products.c.hsn,
+        products.c.tax_basis_points,
+        variants.c.on_sale,
+        variants.c.on_hand,
+        variants.c.held,
+    )
+    .join_from(variants, products, variants.c.product_id == products.c.id)
+    .where(variants.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(variants.c.id)
+)
+_FIND = Hot(_SELLABLE)
+_LOCK = Hot(_SELLABLE.with_for_update(of=variants))
+_CHANGE = Hot(
+    variants.update()
+    .values(
+        on_hand=variants.c.on_hand + bindparam("on_hand_by"),
+        held=variants.c.held + bindparam("held_by"),
+    )
+    .where(
+        variants.c.id == bindparam("variant"),
+        variants.c.held + bindparam("held_again") >= 0,
+        variants.c.on_hand + bindparam("on_hand_again")
+        >= variants.c.held + bindparam("held_once_more"),
+    )
+)
+_RECORD = Hot(stock_moves.insert())
+_MOVES = (
+    sa.select(stock_moves)
+    .where(stock_moves.c.variant_id == bindparam("variant"))
+    .order_by(stock_moves.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class SqlShelf(Shelf):
+    def __init__(self, uow: SqlUnitOfWork) -> None:
+        self._uow = uow
+
+    async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        return await self._load(_FIND, variants)
+
+    async def lock(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        return await self._load(_LOCK, variants)
+
+    async def _load(self, how: Hot, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        ids = sorted({variant.bytes for variant in variants})
+        if not ids:
+            return {}
+        rows = await self._uow.conn.fetch(how, ids)
+        return {found.variant_id: found for found in map(_to_sellable, rows)}
+
+    async def change(self, changes: Sequence[StockChange]) -> None:
+        if not changes:
+            return
+        rows = [
+            (c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held)
+            for c in sorted(changes, key=lambda change: change.variant_id)
+        ]
+        try:
+            touched = await self._uow.conn.many(_CHANGE, rows)
+        except Taken as error:
+            raise lost("the stock") from error
+        if touched != len(rows):
+            raise lost("the stock")
+        await catalog_changed(self._uow.conn)
+
+    async def record(self, moves: Sequence[StockMove]) -> None:
+        conn = self._uow.conn
+        await conn.many(_RECORD, [_to_row(conn, move) for move in moves])
+
+
+class SqlStockLedger(StockLedger):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def moves(self, variant: VariantId, limit: int = 100) -> list[StockMove]:
+        async def query(conn: Conn) -> list[Any]:
+            return await conn.rows(_MOVES, {"variant": variant, "most": limit})
+
+        return [_to_move(row) for row in await self._database.read(query)]
+
+
+def _to_sellable(row: tuple[Any, ...]) -> Sellable:
+    (id_, product, slug, title, own, sku, image, price, currency, hsn, tax, sale, on_hand, held) = (
+        row
+    )
+    return Sellable(
+        variant_id=VariantId(UUID(bytes=id_)),
+        product_id=ProductId(UUID(bytes=product)),
+        slug=slug,
+        title=title,
+        variant_title=own,
+        sku=sku,
+        image=image,
+        price=Money(price or 0, currency),
+        hsn=hsn,
+        tax_basis_points=tax,
+        on_sale=bool(sale),
+        on_hand=on_hand,
+        held=held,
+    )
+
+
+def _to_row(conn: Conn, move: StockMove) -> tuple[Any, ...]:
+    return (
+        move.id.bytes,
+        move.variant_id.bytes,
+        move.delta,
+        move.kind.value,
+        move.reason,
+        move.order_id.bytes if move.order_id else None,
+        conn.moment(move.at),
+    )
+
+
+def _to_move(row: Any) -> StockMove:
+    return StockMove(
+        id=row.id,
+        variant_id=VariantId(row.variant_id),
+        delta=row.delta,
+        kind=MoveKind(row.kind),
+        reason=row.reason,
+        order_id=OrderId(row.order_id) if row.order_id else None,
+        at=row.at,
+    )

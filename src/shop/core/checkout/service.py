@@ -1,0 +1,106 @@
+"""Turns carts into orders, many in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from shop.core.checkout.booking import Booking
+from shop.core.checkout.drafting import Draft, Drafting, PlaceOrder
+from shop.core.checkout.replies import Answer, Replies, twin
+from shop.core.inventory.model import Sellable
+from shop.core.kernel.errors import ShopError
+from shop.core.kernel.ids import UserId, VariantId
+from shop.ports.cart import Carts
+from shop.ports.checkout import Buyer, Buyers
+from shop.ports.idempotency import IdempotencyKey
+from shop.ports.inventory import Shelf
+from shop.ports.system import Clock
+from shop.ports.uow import UnitOfWork
+
+
+class Checkout:
+    """Places orders: load all, decide each, write all."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        carts: Carts,
+        buyers: Buyers,
+        shelf: Shelf,
+        clock: Clock,
+        drafting: Drafting,
+        replies: Replies,
+        booking: Booking,
+    ) -> None:
+        self._uow = uow
+        self._carts = carts
+        self._buyers = buyers
+        self._shelf = shelf
+        self._clock = clock
+        self._drafting = drafting
+        self._replies = replies
+        self._booking = booking
+
+    async def place_all(self, commands: Sequence[PlaceOrder]) -> list[Answer]:
+        """Place each order, or refuse it alone. A `StaleWrite` undoes the whole batch.
+
+        The key is looked up before anything else; of twins in one batch the first decides.
+        """
+        now = self._clock.now()
+        async with self._uow.begin():
+            answers = await self._replies.known(commands, now)
+            fresh: dict[IdempotencyKey, PlaceOrder] = {}
+            for command in commands:
+                if command.key not in answers:
+                    fresh.setdefault(command.key, command)
+            if fresh:
+                answers |= await self._place(list(fresh.values()), now)
+        return [
+            twin(command, fresh.get(command.key, command), answers[command.key])
+            for command in commands
+        ]
+
+    async def _place(
+        self, commands: Sequence[PlaceOrder], now: datetime
+    ) -> dict[IdempotencyKey, Answer]:
+        answers: dict[IdempotencyKey, Answer] = {}
+        carts = await self._carts.find(command.owner for command in commands)
+        goods = await self._shelf.lock(
+            line.variant_id for cart in carts.values() for line in cart.lines
+        )
+        buyers = await self._load_buyers(commands)
+        drafts: list[Draft] = []
+        sold_out_of = dict(carts)
+        for command in commands:
+            buyer = buyers.get(command.user_id) if command.user_id else None
+            cart = sold_out_of.get(command.owner)
+            try:
+                draft = self._drafting.draft(command, cart, buyer, goods, now)
+            except ShopError as refusal:
+                answers[command.key] = refusal
+                continue
+            drafts.append(draft)
+            _take(goods, draft)
+            sold_out_of.pop(command.owner)  # a second order of one batch finds its cart empty
+        if drafts:
+            booked = await self._booking.write(drafts, now)
+            emptied = [carts[draft.command.owner].emptied(now) for draft in booked]
+            await self._carts.save(emptied)
+            for draft in booked:
+                for fact in draft.facts:
+                    self._uow.emit(fact, correlation=draft.command.correlation)
+            placed = await self._replies.keep(booked, now)
+            answers |= {d.command.key: a for d, a in zip(booked, placed, strict=True)}
+        return answers
+
+    async def _load_buyers(self, commands: Sequence[PlaceOrder]) -> dict[UserId, Buyer]:
+        users = {command.user_id for command in commands if command.user_id}
+        return await self._buyers.find(users) if users else {}
+
+
+def _take(goods: dict[VariantId, Sellable], draft: Draft) -> None:
+    """What one order of the batch takes, the next cannot have."""
+    for variant, quantity in draft.order.quantities():
+        item = goods[variant]
+        goods[variant] = replace(item, held=item.held + quantity)
