@@ -203,9 +203,10 @@ async def test_a_cancelled_desk_finishes_its_batch_and_refuses_the_queue() -> No
     task.cancel()
     await asyncio.sleep(0)
     go.set()
-    assert await first == 1
-    with pytest.raises(Unavailable):
-        await second
+    async with asyncio.timeout(5):
+        assert await first == 1
+        with pytest.raises(Unavailable):
+            await second
     with pytest.raises(asyncio.CancelledError):
         await task
 
