@@ -1,0 +1,465 @@
+"""Defaults, then a TOML file, then `SHOP_<SECTION>_<KEY>`. A wrong one stops the start."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import FieldInfo, fields, replace
+
+PREFIX = "SHOP_"
+FILE_SUFFIX = "_file"
+SECRET_LENGTH = 32
+SECRET_VARIETY = 8
+
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_NOT_SETTINGS = frozenset({"SHOP_ADMIN_PASSWORD"})
+_PLATFORM = re.compile(
+    r"SHOP_(PORT|(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?))"
+)
+_PLATFORM_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+_USERINFO = re.compile(r"(?<=//).*@|(?<=[?&]password=)[^&]+")
+_DEVELOPMENT_SECRETS = re.compile(r"(?i)change.?me|development|example|insecure|secret.?key")
+_MESSAGE_PATH = re.compile(r" - at `.*`$")
+
+_SCHEMES = {
+    "database": ("sqlite+aiosqlite:", "sqlite:", "memory:"),
+    "cache": ("memory:",),
+    "bus": ("database:", "memory:"),
+    "mail": ("file:", "memory:"),
+    "media": ("file:", "memory:"),
+    "search": ("embedded:", "database:"),
+}
+_PROVIDERS = ("sandbox",)
+_NOT_YET = frozenset(
+    {
+        *("mysql+asyncmy:", "redis:", "rediss:", "kafka:", "smtp:", "smtps:", "s3:"),
+        *("opensearch:", "razorpay"),
+    }
+)
+
+
+class SettingsError(Exception):
+    """One line that names the setting as it was written and says what is allowed."""
+
+
+class Secret:
+    """A value that only `reveal` shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self else "Secret()"
+
+
+class Url(str):
+    """An address whose `repr` hides user and password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(_USERINFO.sub("***@", str(self)))
+
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table in the file. An unknown key is an error, not a silent default."""
+
+
+class Site(Section, frozen=True):
+    url: Url = Url("http://localhost:8000")
+    mode: Literal["development", "production"] = "development"
+    name: Text = "Shop"
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "INR"
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] = "IN"
+    language: Annotated[str, Meta(pattern="^[a-z]{2}(-[A-Z]{2})?$")] = "en-IN"
+
+    @property
+    def production(self) -> bool:
+        return self.mode == "production"
+
+
+class Data(Section, frozen=True):
+    dir: Text = "var"
+
+
+class Http(Section, frozen=True):
+    host: Text = "127.0.0.1"
+    port: Port = 8000
+
+
+class Ops(Section, frozen=True):
+    host: Text = "127.0.0.1"
+    port: Port = 9000
+
+
+class Database(Section, frozen=True):
+    url: Url = Url("")
+
+
+class Cache(Section, frozen=True):
+    url: Url = Url("memory:")
+
+
+class Bus(Section, frozen=True):
+    url: Url = Url("database:")
+
+
+class Mail(Section, frozen=True):
+    url: Url = Url("")
+    from_: Annotated[str, Meta(pattern=r"^[^@\r\n]+@[^@\r\n]+$")] = field(
+        default="Shop <shop@localhost>", name="from"
+    )
+
+
+class Media(Section, frozen=True):
+    url: Url = Url("")
+
+
+class Search(Section, frozen=True):
+    url: Url = Url("embedded:")
+
+
+class Payments(Section, frozen=True):
+    provider: Literal["sandbox", "razorpay"] = "sandbox"
+
+
+class Razorpay(Section, frozen=True):
+    key_id: str = ""
+    key_secret: Secret = Secret("")
+    webhook_secret: Secret = Secret("")
+    url: Url = Url("https://api.razorpay.com")
+
+
+class Orders(Section, frozen=True):
+    hold_seconds: Positive = 900
+    link_grace_seconds: Natural = 60
+
+
+class Security(Section, frozen=True):
+    """An empty secret is made at the first start and kept in the database (development only)."""
+
+    secret: Secret = Secret("")
+    access_token_seconds: Positive = 900
+    refresh_token_days: Positive = 30
+    session_idle_days: Positive = 30
+
+
+class Limits(Section, frozen=True):
+    enabled: bool = True
+    cart_per_minute: Positive = 600
+    identity_per_minute: Positive = 300
+
+
+class Passwords(Section, frozen=True):
+    min_length: Annotated[int, Meta(ge=8, le=128)] = 10
+    time_cost: Positive = 2
+    memory_kib: Annotated[int, Meta(ge=8)] = 19_456
+    parallelism: Positive = 1
+    threads: Natural = 0
+    queue: Positive = 64
+
+    @property
+    def pool_size(self) -> int:
+        """One core stays free for the event loop."""
+        return self.threads or max(1, (os.cpu_count() or 1) - 1)
+
+
+class Tax(Section, frozen=True):
+    default_basis_points: BasisPoints = 1800
+    seller_name: Text = "Shop"
+    seller_address: Text = "12 Market Road\nBengaluru 560001"
+    gstin: Annotated[str, Meta(pattern="^([0-9]{2}[A-Z0-9]{13})?$")] = ""
+    state: Annotated[str, Meta(pattern="^[A-Z]{2}$")] = "KA"
+    invoice_series: Annotated[str, Meta(pattern="^[A-Z0-9]{1,5}$")] = "INV"
+
+    @property
+    def seller_address_lines(self) -> tuple[str, ...]:
+        return tuple(self.seller_address.splitlines())
+
+
+class Shipping(Section, frozen=True):
+    """Amounts in the minor unit of the site's currency; `standard_free_above` 0 means never."""
+
+    standard_amount: Natural = 4_900
+    standard_free_above: Natural = 49_900
+    express_amount: Natural = 14_900
+    tax_basis_points: BasisPoints = 1800
+
+
+class CouponRule(Section, frozen=True):
+    """`value` is a whole percentage, or an amount in the minor unit; `minimum` is of the goods."""
+
+    code: Annotated[str, Meta(pattern="^[A-Z0-9-]{3,32}$")]
+    kind: Literal["percent", "amount"] = "percent"
+    value: Positive
+    minimum: Natural = 0
+    starts_at: Annotated[datetime, Meta(tz=True)] | None = None
+    ends_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class Pricing(Section, frozen=True):
+    coupons: tuple[CouponRule, ...] = ()
+
+
+class Cod(Section, frozen=True):
+    enabled: bool = True
+    max_amount: Natural = 5_000_000
+
+
+class Log(Section, frozen=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "console"
+
+
+class Catalog(Section, frozen=True):
+    lane_bytes: Natural = 16 * 1024 * 1024
+
+
+class Settings(Section, frozen=True):
+    site: Site = Site()
+    data: Data = Data()
+    http: Http = Http()
+    ops: Ops = Ops()
+    database: Database = Database()
+    cache: Cache = Cache()
+    bus: Bus = Bus()
+    mail: Mail = Mail()
+    media: Media = Media()
+    search: Search = Search()
+    payments: Payments = Payments()
+    razorpay: Razorpay = Razorpay()
+    orders: Orders = Orders()
+    security: Security = Security()
+    limits: Limits = Limits()
+    passwords: Passwords = Passwords()
+    tax: Tax = Tax()
+    shipping: Shipping = Shipping()
+    pricing: Pricing = Pricing()
+    cod: Cod = Cod()
+    log: Log = Log()
+    catalog: Catalog = Catalog()
+
+    @property
+    def database_url(self) -> Url:
+        """With the driver named, and below the data folder when none was given."""
+        if not self.database.url:
+            return Url(f"sqlite+aiosqlite:///{self.data.dir}/shop.db")
+        if self.database.url.startswith("sqlite:"):
+            return Url(f"sqlite+aiosqlite:{self.database.url.removeprefix('sqlite:')}")
+        return self.database.url
+
+    @property
+    def mail_url(self) -> Url:
+        return self.mail.url or Url(f"file:{self.data.dir}/mail")
+
+    @property
+    def media_url(self) -> Url:
+        return self.media.url or Url(f"file:{self.data.dir}/media")
+
+
+_SECTIONS: dict[str, type[Section]] = {f.name: f.type for f in fields(Settings)}
+
+
+class _Written(Struct, frozen=True):
+    """A value on its way in, and the name its author gave it."""
+
+    name: str
+    value: Any
+    strict: bool
+
+
+_Values = dict[tuple[str, str], _Written]
+
+
+def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, and a warning for each `SHOP_…` name that means nothing here."""
+    written: _Values = dict(_from_file(file)) if file else {}
+    warnings = _from_environment(environ, written)
+    sections: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    for (section, key), value in written.items():
+        info = _keys(section)[key]
+        sections[section][info.name] = _converted(info, value)
+    given: dict[str, Any] = {name: kind(**sections[name]) for name, kind in _SECTIONS.items()}
+    settings = Settings(**given)
+
+    def name_of(section: str, key: str) -> str:
+        known = written.get((section, key))
+        return known.name if known else f"{PREFIX}{section}_{key}".upper()
+
+    _check_adapters(settings, name_of)
+    site = _site(settings, name_of)
+    _check_production(settings, name_of)
+    return replace(settings, site=site), warnings
+
+
+def _keys(section: str) -> dict[str, FieldInfo]:
+    return {info.encode_name: info for info in fields(_SECTIONS[section])}
+
+
+def _from_file(file: Path) -> Iterator[tuple[tuple[str, str], _Written]]:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: is not valid TOML ({error}).") from error
+    for section, table in data.items():
+        if section not in _SECTIONS:
+            raise SettingsError(
+                f"{file}: there is no section [{section}]; known are {', '.join(_SECTIONS)}."
+            )
+        if not isinstance(table, dict):
+            raise SettingsError(f"{file}: {section} must be a section, written [{section}].")
+        for key, value in table.items():
+            name = f"{file}: {section}.{key}"
+            _known(name, section, key)
+            yield (section, key), _Written(name, value, strict=True)
+
+
+def _from_environment(environ: Mapping[str, str], written: _Values) -> tuple[str, ...]:
+    warnings = []
+    seen: dict[tuple[str, str], str] = {}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in _NOT_SETTINGS or _platform(name, environ[name]):
+            continue
+        section, _, key = name.removeprefix(PREFIX).lower().partition("_")
+        if section not in _SECTIONS or not key:
+            warnings.append(f"{name} is not a setting and was ignored.")
+            continue
+        value = environ[name]
+        if key not in _keys(section) and key.endswith(FILE_SUFFIX):
+            key = key.removesuffix(FILE_SUFFIX)
+            _known(name, section, key)
+            value = _content(name, value)
+        _known(name, section, key)
+        if (section, key) in seen:
+            raise SettingsError(f"{name}: {seen[section, key]} is set as well; give only one.")
+        seen[section, key] = name
+        written[section, key] = _Written(name, value, strict=False)
+    return tuple(warnings)
+
+
+def _platform(name: str, value: str) -> bool:
+    """Kubernetes puts the addresses of services into the environment of every container."""
+    if name.endswith("_PORT") and _PLATFORM_ADDRESS.fullmatch(value):
+        return True
+    return _PLATFORM.fullmatch(name) is not None
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{name}: {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{name}: {path} is not a text file in UTF-8.") from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _known(name: str, section: str, key: str) -> None:
+    if key not in _keys(section):
+        raise SettingsError(
+            f"{name}: there is no such setting; [{section}] has {', '.join(_keys(section))}."
+        )
+
+
+def _converted(info: FieldInfo, written: _Written) -> Any:
+    if get_origin(info.type) is Literal and written.value not in get_args(info.type):
+        raise SettingsError(f"{written.name}: must be one of {', '.join(get_args(info.type))}.")
+    try:
+        return msgspec.convert(written.value, info.type, strict=written.strict, dec_hook=_own_types)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{written.name}: {_MESSAGE_PATH.sub('', str(error))}.") from None
+
+
+def _own_types(kind: type, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise msgspec.ValidationError("Expected `str`")
+    return kind(value)
+
+
+_NameOf = Callable[[str, str], str]
+
+
+def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
+    """A scheme that no adapter serves stops the start, not the first sale."""
+    for section, supported in _SCHEMES.items():
+        url: str = getattr(settings, section).url
+        scheme = url.partition(":")[0] + ":"
+        optional = not getattr(_SECTIONS[section](), "url", "")
+        if (url or not optional) and scheme not in supported:
+            _refuse(name_of(section, "url"), scheme, supported)
+    if settings.payments.provider == "razorpay":
+        keys = ("key_id", "key_secret", "webhook_secret")
+        missing = [key for key in keys if not getattr(settings.razorpay, key)]
+        if missing:
+            raise SettingsError(
+                f"{name_of('payments', 'provider')}: razorpay also needs "
+                f"{', '.join(name_of('razorpay', key) for key in missing)}."
+            )
+    if settings.payments.provider not in _PROVIDERS:
+        _refuse(name_of("payments", "provider"), settings.payments.provider, _PROVIDERS)
+
+
+def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:
+    # Only schemes that we know are repeated: an unknown one may be part of a pasted password.
+    what = f"{value} is not available in this version" if value in _NOT_YET else "is not supported"
+    raise SettingsError(f"{name}: {what}; use {' or '.join(supported)}.")
+
+
+def _site(settings: Settings, name_of: _NameOf) -> Site:
+    """Its URL without a slash at the end, so that paths can be put behind it."""
+    name, site = name_of("site", "url"), settings.site
+    try:
+        parts = urlsplit(site.url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    extra = host and (
+        parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in site.url
+    )
+    if not host or parts.scheme not in {"http", "https"} or extra or port == 0:
+        raise SettingsError(f"{name}: must be http:// or https:// and a host, without a path.")
+    if site.production and parts.scheme != "https" and host not in _LOCAL:
+        raise SettingsError(f"{name}: must be https:// in production (http:// only for localhost).")
+    return replace(site, url=Url(site.url.rstrip("/")))
+
+
+def _check_production(settings: Settings, name_of: _NameOf) -> None:
+    secret, name = settings.security.secret.reveal(), name_of("security", "secret")
+    if not secret and not settings.site.production:
+        return
+    if len(secret) < SECRET_LENGTH:
+        when = "is required in production" if settings.site.production else "is too short"
+        raise SettingsError(f"{name}: {when}; give at least {SECRET_LENGTH} random characters.")
+    weak = len(set(secret)) < SECRET_VARIETY or _DEVELOPMENT_SECRETS.search(secret)
+    if weak and settings.site.production:
+        raise SettingsError(f"{name}: is a development value; give a random one in production.")

@@ -1,0 +1,258 @@
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import fields
+
+from shop.settings import Passwords, Secret, Section, Settings, SettingsError, Url, load
+
+CONFIG = Path(__file__).parents[2] / "config" / "shop.toml"
+STRONG = "kV3-x9Qm_Zr7Tn2LwB8yPd5HsJ4fGa6E"
+PRODUCTION = {
+    "SHOP_SITE_MODE": "production",
+    "SHOP_SITE_URL": "https://shop.test",
+    "SHOP_SECURITY_SECRET": STRONG,
+}
+
+
+def a_file(folder: Path, text: str) -> Path:
+    file = folder / "shop.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def from_environment(**environ: str) -> Settings:
+    settings, warnings = load(None, environ)
+    assert warnings == ()
+    return settings
+
+
+def refusal(environ: Mapping[str, str], file: Path | None = None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(file, environ)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def test_without_file_and_environment_the_defaults_stand() -> None:
+    settings = from_environment()
+    assert settings == Settings()
+    assert settings.database_url == "sqlite+aiosqlite:///var/shop.db"
+    assert (settings.mail_url, settings.media_url) == ("file:var/mail", "file:var/media")
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[http]\nport = 80\nhost = "::1"\n[database]\nurl = "memory:"\n')
+    settings, _ = load(file, {"SHOP_HTTP_PORT": "9001", "SHOP_LIMITS_ENABLED": "false"})
+    assert (settings.http.port, settings.http.host) == (9001, "::1")
+    assert settings.database_url == "memory:"
+    assert settings.limits.enabled is False
+
+
+def test_addresses_follow_the_data_folder_and_name_the_driver() -> None:
+    settings = from_environment(SHOP_DATA_DIR="/data")
+    assert settings.database_url == "sqlite+aiosqlite:////data/shop.db"
+    assert settings.mail_url == "file:/data/mail"
+    settings = from_environment(SHOP_DATABASE_URL="sqlite:///a.db")
+    assert settings.database_url == "sqlite+aiosqlite:///a.db"
+
+
+def test_the_sender_is_written_from() -> None:
+    assert from_environment(SHOP_MAIL_FROM="a@b.test").mail.from_ == "a@b.test"
+    assert refusal({"SHOP_MAIL_FROM": "a@b.test\nBcc: c@d.test"}).startswith("SHOP_MAIL_FROM: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nprot = 1", "http.prot: there is no such setting; [http] has host, port."),
+        ("[htp]\nport = 1", "there is no section [htp]; known are site, data, http"),
+        ("http = 1", "http must be a section, written [http]."),
+        ('[http]\nport = "80"', "http.port: Expected `int`, got `str`."),
+        ("[mail]\nurl = 1", "mail.url: Expected `str`"),
+        ("[http", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_its_own_words(tmp_path: Path, text: str, said: str) -> None:
+    file = a_file(tmp_path, text)
+    line = refusal({}, file)
+    assert line.startswith(f"{file}: ")
+    assert said in line
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refusal({}, tmp_path / "none.toml").startswith(
+        f"{tmp_path / 'none.toml'}: cannot be read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SHOP_HTTP_PROT", "1", "there is no such setting; [http] has host, port."),
+        ("SHOP_HTTP_PORT", "http", "Expected `int`"),
+        ("SHOP_HTTP_PORT", "65536", "Expected `int` <= 65535."),
+        ("SHOP_SITE_MODE", "prod", "must be one of development, production."),
+        ("SHOP_LOG_LEVEL", "INFO", "must be one of debug, info, warning, error."),
+        ("SHOP_SITE_URL", "shop.test", "must be http:// or https:// and a host"),
+        ("SHOP_SITE_URL", "http://[", "must be http:// or https:// and a host"),
+        ("SHOP_SITE_URL", "https://shop.test/de", "without a path"),
+        ("SHOP_DATABASE_URL", "mysql+asyncmy://a:b@c/d", "not available in this version; use sql"),
+        ("SHOP_DATABASE_URL", "oracle://a:b@c/d", "is not supported; use sqlite+aiosqlite: or"),
+        ("SHOP_CACHE_URL", "redis://c", "redis: is not available in this version; use memory:."),
+        ("SHOP_CACHE_URL", "", "is not supported; use memory:."),
+        ("SHOP_BUS_URL", "kafka://c:1", "use database: or memory:."),
+        ("SHOP_MAIL_URL", "smtp://c", "use file: or memory:."),
+        ("SHOP_MEDIA_URL", "s3://c", "use file: or memory:."),
+        ("SHOP_SEARCH_URL", "opensearch://c", "use embedded: or database:."),
+        ("SHOP_SECURITY_SECRET", "short", "is too short; give at least 32 random characters."),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_is_allowed(name: str, value: str, said: str) -> None:
+    line = refusal({name: value})
+    assert line.startswith(f"{name}: ")
+    assert said in line
+    assert "a:b@" not in line
+
+
+def test_an_unknown_name_is_only_reported() -> None:
+    settings, warnings = load(None, {"SHOP_WINDOW": "x", "SHOP_SITE": "y", "HOME": "/"})
+    assert settings == Settings()
+    assert warnings == (
+        "SHOP_SITE is not a setting and was ignored.",
+        "SHOP_WINDOW is not a setting and was ignored.",
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SHOP_ADMIN_PASSWORD",
+        "SHOP_PORT",
+        "SHOP_SERVICE_HOST",
+        "SHOP_API_SERVICE_HOST",
+        "SHOP_HTTP_SERVICE_PORT",
+        "SHOP_HTTP_SERVICE_PORT_WEB",
+        "SHOP_HTTP_PORT",
+        "SHOP_HTTP_PORT_8000_TCP",
+        "SHOP_API_PORT_8000_TCP_ADDR",
+        "SHOP_PORT_8000_TCP_PROTO",
+    ],
+)
+def test_what_the_platform_sets_is_no_setting(name: str) -> None:
+    assert from_environment(**{name: "tcp://10.0.0.1:8000"}) == Settings()
+
+
+def test_a_value_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(STRONG + "\n", encoding="utf-8")
+    settings = from_environment(SHOP_SECURITY_SECRET_FILE=str(file))
+    assert settings.security.secret.reveal() == STRONG
+
+
+def test_only_one_newline_is_taken_off_a_value_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "name"
+    file.write_text("Shop \n\n", encoding="utf-8")
+    assert from_environment(SHOP_SITE_NAME_FILE=str(file)).site.name == "Shop \n"
+
+
+def test_a_value_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(STRONG, encoding="utf-8")
+    line = refusal({"SHOP_SECURITY_SECRET": STRONG, "SHOP_SECURITY_SECRET_FILE": str(file)})
+    assert "SHOP_SECURITY_SECRET_FILE" in line
+    assert "SHOP_SECURITY_SECRET is set as well" in line
+
+
+def test_a_value_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    line = refusal({"SHOP_SECURITY_SECRET_FILE": str(tmp_path / "none")})
+    assert line.startswith("SHOP_SECURITY_SECRET_FILE: ")
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff")
+    assert "UTF-8" in refusal({"SHOP_SECURITY_SECRET_FILE": str(binary)})
+    assert "no such setting" in refusal({"SHOP_SECURITY_KEY_FILE": "x"})
+
+
+def test_production_starts_with_a_strong_secret_and_https() -> None:
+    settings = from_environment(**PRODUCTION)
+    assert settings.site.production
+    assert from_environment(
+        **PRODUCTION | {"SHOP_SITE_URL": "http://localhost:8000/"}
+    ).site.url == ("http://localhost:8000")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SHOP_SECURITY_SECRET", "", "is required in production"),
+        ("SHOP_SECURITY_SECRET", "x" * 40, "is a development value"),
+        ("SHOP_SECURITY_SECRET", "change-me-please-0123456789-abcdefgh", "is a development value"),
+        ("SHOP_SITE_URL", "http://shop.test", "must be https:// in production"),
+    ],
+)
+def test_production_refuses_what_is_good_enough_at_home(name: str, value: str, said: str) -> None:
+    line = refusal(PRODUCTION | {name: value})
+    assert line.startswith(f"{name}: {said}")
+
+
+def test_a_razorpay_shop_says_which_keys_it_lacks(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[payments]\nprovider = "razorpay"\n[razorpay]\nkey_secret = ""\n')
+    line = refusal({"SHOP_RAZORPAY_KEY_ID": "rzp_1"}, file)
+    assert line.startswith(f"{file}: payments.provider: razorpay also needs {file}: ")
+    assert line.endswith("razorpay.key_secret, SHOP_RAZORPAY_WEBHOOK_SECRET.")
+    keys = {f"SHOP_RAZORPAY_{key}": "x" for key in ("KEY_ID", "KEY_SECRET", "WEBHOOK_SECRET")}
+    line = refusal(keys | {"SHOP_PAYMENTS_PROVIDER": "razorpay"})
+    assert line == "SHOP_PAYMENTS_PROVIDER: razorpay is not available in this version; use sandbox."
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    settings = from_environment(
+        SHOP_SECURITY_SECRET=STRONG, SHOP_RAZORPAY_URL="https://user:hidden@api.test/v1"
+    )
+    for shown in (repr(settings), str(settings), f"{settings.security.secret}"):
+        assert STRONG not in shown
+        assert "hidden" not in shown
+    assert repr(Url("mysql://user:hidden@db/shop")) == "'mysql://***@db/shop'"
+    assert repr(Url("mysql://user:hid/den@db/shop")) == "'mysql://***@db/shop'"
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert not Secret("")
+    assert len({Secret("a"), Secret("a")}) == 1
+
+
+def test_the_hash_pool_leaves_a_core_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, threads in ((None, 1), (1, 1), (2, 1), (8, 7)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert Passwords().pool_size == threads
+    assert Passwords(threads=3).pool_size == 3
+
+
+def test_an_address_has_lines() -> None:
+    assert Settings().tax.seller_address_lines[-1] == "Bengaluru 560001"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().http.port = 1  # type: ignore[misc]
+
+
+def test_the_shipped_file_parses_and_changes_nothing() -> None:
+    assert load(CONFIG, {}) == (Settings(), ())
+
+
+def test_the_shipped_file_names_every_key_with_its_default(tmp_path: Path) -> None:
+    text = re.sub(r"^# (?=\w+ = )", "", CONFIG.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    file = a_file(tmp_path, text)
+    assert load(file, {}) == (Settings(), ())
+    for section in fields(Settings):
+        table = text.partition(f"\n[{section.name}]\n")[2].partition("\n\n")[0]
+        keys = re.findall(r"^(\w+) = .+  # \S", table, flags=re.MULTILINE)
+        assert keys == [key.encode_name for key in fields(section.type)]
+
+
+def test_a_section_refuses_what_it_does_not_know() -> None:
+    assert all(issubclass(section.type, Section) for section in fields(Settings))
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"prot": 1}, Settings)
