@@ -2,9 +2,29 @@
 
 from dishka import Provider, Scope, alias, provide
 
-from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, MemoryUnits
+from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
+from shop.adapters.memory.cart import MemoryCarts
+from shop.adapters.memory.idempotency import MemoryIdempotency
+from shop.adapters.memory.inventory import MemoryShelf, MemoryStockLedger
+from shop.adapters.memory.secrets import MemorySecrets
+from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, MemoryUnits, NoSchema
+from shop.adapters.memory.users import (
+    MemoryAddresses,
+    MemoryBuyers,
+    MemoryMailTokens,
+    MemorySessions,
+    MemoryUserReads,
+    MemoryUsers,
+)
+from shop.ports.cache import Cache, RateLimiter
+from shop.ports.cart import Carts
+from shop.ports.checkout import Buyers
+from shop.ports.idempotency import Idempotency
+from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Sealer
+from shop.ports.system import Clock, Ids, Schema, Secrets
 from shop.ports.uow import UnitOfWork, Units
+from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
 
 
 class MemoryStorage(Provider):
@@ -19,3 +39,69 @@ class MemoryStorage(Provider):
         return MemoryUnitOfWork(store, sealer)
 
     uow = alias(source=MemoryUnitOfWork, provides=UnitOfWork)
+
+    @provide(scope=Scope.APP)
+    def schema(self) -> Schema:
+        return NoSchema()
+
+    # --- carts, stock, keys ---
+
+    @provide(scope=Scope.REQUEST)
+    def carts(self, uow: MemoryUnitOfWork) -> Carts:
+        return MemoryCarts(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def shelf(self, uow: MemoryUnitOfWork) -> Shelf:
+        return MemoryShelf(uow)
+
+    @provide(scope=Scope.APP)
+    def stock_ledger(self, store: MemoryStore) -> StockLedger:
+        return MemoryStockLedger(store)
+
+    @provide(scope=Scope.REQUEST)
+    def idempotency(self, uow: MemoryUnitOfWork) -> Idempotency:
+        return MemoryIdempotency(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def buyers(self, uow: MemoryUnitOfWork) -> Buyers:
+        return MemoryBuyers(uow)
+
+    # --- people ---
+
+    @provide(scope=Scope.REQUEST)
+    def users(self, uow: MemoryUnitOfWork) -> Users:
+        return MemoryUsers(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def sessions(self, uow: MemoryUnitOfWork) -> Sessions:
+        return MemorySessions(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def mail_tokens(self, uow: MemoryUnitOfWork) -> MailTokens:
+        return MemoryMailTokens(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def addresses(self, uow: MemoryUnitOfWork) -> Addresses:
+        return MemoryAddresses(uow)
+
+    @provide(scope=Scope.APP)
+    def user_reads(self, store: MemoryStore) -> UserReads:
+        return MemoryUserReads(store)
+
+    @provide(scope=Scope.APP)
+    def secrets(self, store: MemoryStore, ids: Ids) -> Secrets:
+        return MemorySecrets(store, ids)
+
+
+class MemoryCaching(Provider):
+    """For the shop that is one process."""
+
+    scope = Scope.APP
+
+    @provide
+    def cache(self, clock: Clock) -> Cache:
+        return MemoryCache(clock)
+
+    @provide
+    def limiter(self, clock: Clock) -> RateLimiter:
+        return MemoryRateLimiter(clock)

@@ -5,11 +5,29 @@ from pathlib import Path
 
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.sql.cart import SqlCarts
 from shop.adapters.sql.database import Database
+from shop.adapters.sql.idempotency import SqlIdempotency
+from shop.adapters.sql.inventory import SqlShelf, SqlStockLedger
+from shop.adapters.sql.secrets import SqlSecrets
 from shop.adapters.sql.sqlite import SqliteDatabase
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
+from shop.adapters.sql.user_reads import SqlUserReads
+from shop.adapters.sql.users import (
+    SqlAddresses,
+    SqlBuyers,
+    SqlMailTokens,
+    SqlSessions,
+    SqlUsers,
+)
+from shop.ports.cart import Carts
+from shop.ports.checkout import Buyers
+from shop.ports.idempotency import Idempotency
+from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Sealer
+from shop.ports.system import Ids, Schema, Secrets
 from shop.ports.uow import UnitOfWork, Units
+from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
 
 
 class SqlStorage(Provider):
@@ -18,10 +36,13 @@ class SqlStorage(Provider):
         self._path = path
 
     @provide(scope=Scope.APP)
-    async def database(self) -> AsyncIterator[Database]:
+    async def sqlite(self) -> AsyncIterator[SqliteDatabase]:
         database = SqliteDatabase(self._path)
         yield database
         await database.close()
+
+    database = alias(source=SqliteDatabase, provides=Database)
+    schema = alias(source=SqliteDatabase, provides=Schema)
 
     @provide(scope=Scope.APP)
     def units(self, database: Database) -> Units:
@@ -32,3 +53,51 @@ class SqlStorage(Provider):
         return SqlUnitOfWork(database, sealer)
 
     uow = alias(source=SqlUnitOfWork, provides=UnitOfWork)
+
+    # --- carts, stock, keys ---
+
+    @provide(scope=Scope.REQUEST)
+    def carts(self, uow: SqlUnitOfWork) -> Carts:
+        return SqlCarts(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def shelf(self, uow: SqlUnitOfWork) -> Shelf:
+        return SqlShelf(uow)
+
+    @provide(scope=Scope.APP)
+    def stock_ledger(self, database: Database) -> StockLedger:
+        return SqlStockLedger(database)
+
+    @provide(scope=Scope.REQUEST)
+    def idempotency(self, uow: SqlUnitOfWork) -> Idempotency:
+        return SqlIdempotency(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def buyers(self, uow: SqlUnitOfWork) -> Buyers:
+        return SqlBuyers(uow)
+
+    # --- people ---
+
+    @provide(scope=Scope.REQUEST)
+    def users(self, uow: SqlUnitOfWork) -> Users:
+        return SqlUsers(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def sessions(self, uow: SqlUnitOfWork) -> Sessions:
+        return SqlSessions(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def mail_tokens(self, uow: SqlUnitOfWork) -> MailTokens:
+        return SqlMailTokens(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def addresses(self, uow: SqlUnitOfWork) -> Addresses:
+        return SqlAddresses(uow)
+
+    @provide(scope=Scope.APP)
+    def user_reads(self, database: Database) -> UserReads:
+        return SqlUserReads(database)
+
+    @provide(scope=Scope.APP)
+    def secrets(self, database: Database, ids: Ids) -> Secrets:
+        return SqlSecrets(database, ids)

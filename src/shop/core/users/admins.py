@@ -13,10 +13,10 @@ from shop.core.users.letters import as_text
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import IdentityRules, OwnRole, User
 from shop.core.users.passwords import NewPassword
-from shop.core.users.policy import check_password
+from shop.core.users.policy import NewPasswords
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import EmailAddresses, Passwords, UserReads, Users
+from shop.ports.users import EmailAddresses, UserReads, Users
 
 _SESSIONS = 1000
 
@@ -66,7 +66,7 @@ class Staffing:
         self,
         uow: UnitOfWork,
         users: Users,
-        passwords: Passwords,
+        passwords: NewPasswords,
         emails: EmailAddresses,
         ids: Ids,
         clock: Clock,
@@ -86,8 +86,7 @@ class Staffing:
     async def hire(self, email: str, password: str, name: str, roles: frozenset[Role]) -> User:
         """Raises `Malformed`, `WeakPassword` or `EmailTaken`."""
         address = self._emails.parse(email)
-        check_password(password, email=address.written, name=name)
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, email=address.written, name=name)
         now = self._clock.now()
         user, registered = User(
             id=UserId(self._ids.new()),

@@ -299,6 +299,8 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     refresh_lasts: timedelta = timedelta(days=30)
     verify_lasts: timedelta = timedelta(days=2)
     reset_lasts: timedelta = timedelta(hours=1)
+    #: The fewest characters of a password.
+    password_from: int = 10
     #: How long a session is believed to be alive without asking the database. Zero where several
     #: processes serve without a common cache.
     alive_lasts: timedelta = timedelta(seconds=5)

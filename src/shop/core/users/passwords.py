@@ -17,7 +17,7 @@ from shop.core.users.model import (
     TokenInvalid,
     User,
 )
-from shop.core.users.policy import check_password
+from shop.core.users.policy import NewPasswords
 from shop.core.users.signing_in import Credentials
 from shop.core.users.throttle import Throttle
 from shop.ports.system import Clock
@@ -52,7 +52,7 @@ class NewPassword:
         users: Users,
         sessions: Sessions,
         tokens: MailTokens,
-        passwords: Passwords,
+        passwords: NewPasswords,
         letters: Letters,
     ) -> None:
         self._uow = uow
@@ -64,8 +64,7 @@ class NewPassword:
 
     async def hash(self, password: str, user: User) -> str:
         """Raises `WeakPassword` or `Unavailable`."""
-        check_password(password, email=user.email.written, name=user.name)
-        return await self._passwords.hash(password)
+        return await self._passwords.hash(password, email=user.email.written, name=user.name)
 
     async def store(
         self, user: User, password_hash: str, at: datetime, *, but: SessionId | None = None

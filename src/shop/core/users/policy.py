@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from shop.core.users.model import WeakPassword
+from shop.core.users.model import IdentityRules, WeakPassword
+from shop.ports.users import Passwords
 
-SHORTEST = 10
 PASSPHRASE = 16
 LONGEST = 128
 #: Shorter names and mailboxes turn up in good passwords by accident.
@@ -23,15 +23,6 @@ class Rule(StrEnum):
     COMMON = "too-common"
 
 
-_SAYS = {
-    Rule.TOO_SHORT: f"at least {SHORTEST} characters",
-    Rule.TOO_LONG: f"at most {LONGEST} characters",
-    Rule.NO_SPECIAL: f"a special character, or {PASSPHRASE} characters of any kind",
-    Rule.HOLDS_EMAIL: "nothing of the e-mail address",
-    Rule.HOLDS_NAME: "not the name",
-    Rule.COMMON: "nothing that everybody tries first",
-}
-
 #: Passwords long enough for the rules above that guessing programs try early.
 _TRIED_FIRST = """
     password1! password12! password123! password@1 password@12 password@123 password@1234
@@ -48,20 +39,37 @@ _TRIED_FIRST = """
 _COMMON = frozenset(_TRIED_FIRST.split())
 
 
-def check_password(password: str, *, email: str, name: str) -> None:
-    """Raises `WeakPassword`, with every rule that failed in facts `rules`."""
-    failed = weaknesses(password, email=email, name=name)
-    if failed:
-        needs = "; ".join(_SAYS[rule] for rule in failed)
-        raise WeakPassword(f"A password needs: {needs}.", rules=[rule.value for rule in failed])
+class NewPasswords:
+    def __init__(self, passwords: Passwords, rules: IdentityRules) -> None:
+        self._passwords = passwords
+        self._shortest = rules.password_from
+
+    async def hash(self, password: str, *, email: str, name: str) -> str:
+        """The hash of a password that is good enough for whom it is meant.
+
+        Raises `WeakPassword`, with every rule that failed in facts `rules`, or `Unavailable`.
+        """
+        failed = weaknesses(password, email=email, name=name, shortest=self._shortest)
+        if failed:
+            says = {
+                Rule.TOO_SHORT: f"at least {self._shortest} characters",
+                Rule.TOO_LONG: f"at most {LONGEST} characters",
+                Rule.NO_SPECIAL: f"a special character, or {PASSPHRASE} characters of any kind",
+                Rule.HOLDS_EMAIL: "nothing of the e-mail address",
+                Rule.HOLDS_NAME: "not the name",
+                Rule.COMMON: "nothing that everybody tries first",
+            }
+            needs = "; ".join(says[rule] for rule in failed)
+            raise WeakPassword(f"A password needs: {needs}.", rules=[rule.value for rule in failed])
+        return await self._passwords.hash(password)
 
 
-def weaknesses(password: str, *, email: str, name: str) -> list[Rule]:
+def weaknesses(password: str, *, email: str, name: str, shortest: int = 10) -> list[Rule]:
     folded = password.casefold()
     mailbox = email.partition("@")[0].casefold()
     called = name.casefold().strip()
     rules = {
-        Rule.TOO_SHORT: len(password) < SHORTEST,
+        Rule.TOO_SHORT: len(password) < shortest,
         Rule.TOO_LONG: len(password) > LONGEST,
         Rule.NO_SPECIAL: len(password) < PASSPHRASE and all(c.isalnum() for c in password),
         Rule.HOLDS_EMAIL: len(mailbox) >= TELLING and mailbox in folded,

@@ -11,12 +11,12 @@ from shop.core.users.model import (
     TokenInvalid,
     User,
 )
-from shop.core.users.policy import check_password
+from shop.core.users.policy import NewPasswords
 from shop.core.users.postal import line, phone
 from shop.ports.cache import RateLimiter
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import EmailAddresses, MailTokens, Passwords, Users
+from shop.ports.users import EmailAddresses, MailTokens, Users
 
 _HOUR = 3600.0
 #: Mails a mailbox gets on request.
@@ -38,7 +38,7 @@ class Accounts:
         self,
         uow: UnitOfWork,
         users: Users,
-        passwords: Passwords,
+        passwords: NewPasswords,
         emails: EmailAddresses,
         letters: Letters,
         ids: Ids,
@@ -57,8 +57,7 @@ class Accounts:
         email = self._emails.parse(command.email)
         name = line(command.name, "name")
         contact = phone(command.contact) if command.contact else None
-        check_password(command.password, email=email.written, name=name)
-        password_hash = await self._passwords.hash(command.password)
+        password_hash = await self._passwords.hash(command.password, email=email.written, name=name)
         now = self._clock.now()
         user, registered = User(
             id=UserId(self._ids.new()),
