@@ -38,3 +38,15 @@ class Secrets(Protocol):
     @abstractmethod
     async def get(self, name: str, size: int = 32) -> bytes:
         """The secret of that name; random bytes, made by the first who asks."""
+
+
+class Schema(Protocol):
+    """The form the database must have for this version."""
+
+    @abstractmethod
+    async def migrate(self) -> bool:
+        """Bring it there; True if anything was to be done. Raises `Conflict` for a newer one."""
+
+    @abstractmethod
+    async def problem(self) -> str | None:
+        """What is wrong with it, in one line; None when it fits."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from shop.core.kernel.context import correlation as current
 from shop.core.kernel.events import Event
 from shop.ports.outbox import Envelope, Sealer
+from shop.ports.system import Schema
 from shop.ports.uow import UnitOfWork, Units
 
 T = TypeVar("T")
@@ -64,3 +65,13 @@ class MemoryUnitOfWork(UnitOfWork):
 class MemoryUnits(Units):
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         return await work
+
+
+class NoSchema(Schema):
+    """Dictionaries fit every version."""
+
+    async def migrate(self) -> bool:
+        return False
+
+    async def problem(self) -> str | None:
+        return None

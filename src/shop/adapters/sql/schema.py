@@ -36,13 +36,28 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def problem(connection: Connection) -> str | None:
+    """What keeps this version from working on the database; None when it fits."""
+    at = current(connection)
+    if at == newest():
+        return None
+    if at is None:
+        return "The database is empty; run `shop migrate`."
+    if at not in _known():
+        return f"The database (at {at}) belongs to a newer version of shop."
+    return f"The database is at {at}, this version needs {newest()}; run `shop migrate`."
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
+
+
 def migrate(connection: Connection) -> bool:
     """Run what is missing. True if anything was. Raises `SchemaNewer` for a later version's."""
     at = current(connection)
     if at == newest():
         return False
-    known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
-    if at is not None and at not in known:
+    if at is not None and at not in _known():
         raise SchemaNewer(
             "The database belongs to a newer version of shop; use that one.", revision=at
         )

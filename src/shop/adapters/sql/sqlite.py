@@ -22,10 +22,12 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy import event, pool
 
+from shop.adapters.sql import schema
 from shop.adapters.sql.conn import Conn, Hot, Params, padded
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import translated
 from shop.core.kernel.errors import Unavailable
+from shop.ports.system import Schema
 
 T = TypeVar("T")
 
@@ -71,6 +73,10 @@ class _Conn(Conn):
             if threading.get_ident() == self._owner:
                 return work()
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def sync(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run code that wants SQLAlchemy's own connection (migrations)."""
+        return await self._do(lambda: work(self._sa))
 
     async def begin(self, how: str) -> None:
         """Wait politely for other processes; in this one the caller is alone."""
@@ -131,7 +137,7 @@ def _drive(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("A unit of work waited for something else than its storage.")
 
 
-class SqliteDatabase(Database):
+class SqliteDatabase(Database, Schema):
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         self._path = path
         self._synchronous = synchronous
@@ -146,11 +152,6 @@ class SqliteDatabase(Database):
         for lane in self._lanes:
             self._readers.put_nowait(lane)
         self._tell: list[Callable[[], None]] = []
-
-    @property
-    def engine(self) -> sa.Engine:
-        """For migrations."""
-        return self._engine
 
     def on_commit(self, tell: Callable[[], None]) -> None:
         self._tell.append(tell)
@@ -207,6 +208,15 @@ class SqliteDatabase(Database):
             return await work(conn)
         finally:
             await conn.end("ROLLBACK")
+
+    async def migrate(self) -> bool:
+        """In one transaction: a migration that fails leaves the database as it was."""
+        async with self.unit():
+            return await self._writer.conn.sync(schema.migrate)
+
+    async def problem(self) -> str | None:
+        async with self.unit():
+            return await self._writer.conn.sync(schema.problem)
 
     async def close(self) -> None:
         async with self._lock:

@@ -38,6 +38,7 @@ CODES = {
     429: "rate-limited",
     503: "unavailable",
 }
+PROBLEM_JSON = "application/problem+json"
 #: Seconds after which a client may try again when the shop is too busy to answer.
 RETRY_AFTER = 1
 
@@ -123,7 +124,7 @@ def _answer(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
     return Response(
         problem,
         status_code=problem.status,
-        media_type="application/problem+json",
+        media_type=PROBLEM_JSON,
         headers=headers,
     )
 

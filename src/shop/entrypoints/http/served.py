@@ -12,6 +12,8 @@ from shop.core.kernel.access import Caller
 from shop.entrypoints.http.auth import Authenticator
 
 T = TypeVar("T")
+HttpRequest = Request[Any, Any, Any]
+
 _SERVICE = object()
 
 #: A parameter that the container fills: `settlement: Given[Settlement]`.

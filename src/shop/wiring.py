@@ -1,0 +1,141 @@
+"""Picks the adapters for the settings and builds the container. The only module that knows all."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
+from sqlalchemy import make_url
+
+from shop.adapters.memory.provider import MemoryStorage
+from shop.adapters.sql.provider import SqlStorage
+from shop.adapters.system.provider import System
+from shop.core.checkout.booking import Booking
+from shop.core.checkout.carts import CartCommand, CartService, PricedCart
+from shop.core.checkout.drafting import Drafting, PlaceOrder
+from shop.core.checkout.replies import Placed, Replies
+from shop.core.checkout.service import Checkout
+from shop.core.checkout.terms import Terms
+from shop.core.kernel.errors import ShopError
+from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
+from shop.entrypoints.actors.desk import Desk
+from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.metrics import Desks
+from shop.ports.uow import Units
+from shop.settings import Settings
+
+
+class UseCases(Provider):
+    """One of each for a request or a batch."""
+
+    scope = Scope.REQUEST
+
+    carts = provide(CartService)
+    drafting = provide(Drafting)
+    replies = provide(Replies)
+    booking = provide(Booking)
+    checkout = provide(Checkout)
+
+
+class Conditions(Provider):
+    """What the settings say, in the words of the core."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    @provide
+    def settings(self) -> Settings:
+        return self._settings
+
+    @provide
+    def policy(self) -> PricePolicy:
+        settings = self._settings
+        return PricePolicy(
+            currency=settings.site.currency,
+            shipping=(
+                ShippingMethod(
+                    code="standard",
+                    title="Standard delivery",
+                    description="3 to 6 working days",
+                    price=settings.shipping.standard_amount,
+                    free_from=settings.shipping.standard_free_above,
+                ),
+                ShippingMethod(
+                    code="express",
+                    title="Express delivery",
+                    description="1 to 2 working days",
+                    price=settings.shipping.express_amount,
+                ),
+            ),
+            shipping_tax_basis_points=settings.shipping.tax_basis_points,
+            coupons=tuple(
+                Coupon(
+                    code=coupon.code,
+                    kind=CouponKind(coupon.kind),
+                    value=coupon.value,
+                    minimum=coupon.minimum,
+                    starts_at=coupon.starts_at,
+                    ends_at=coupon.ends_at,
+                )
+                for coupon in settings.pricing.coupons
+            ),
+        )
+
+    @provide
+    def terms(self) -> Terms:
+        settings = self._settings
+        return Terms(
+            shop_name=settings.site.name,
+            callback_url=f"{settings.site.url}/payments/razorpay/callback",
+            hold=timedelta(seconds=settings.orders.hold_seconds),
+            invoice_series=settings.tax.invoice_series,
+            cod=settings.cod.enabled,
+            cod_limit=settings.cod.max_amount,
+        )
+
+
+class DeskRoom(Provider):
+    """Each desk opens a scope of its own for a batch."""
+
+    scope = Scope.APP
+
+    @provide
+    def gauges(self) -> Desks:
+        return Desks()
+
+    @provide
+    def carts(self, container: AsyncContainer, units: Units, gauges: Desks) -> CartDesk:
+        async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
+            async with container() as scope:
+                return await (await scope.get(CartService)).serve_all(commands)
+
+        return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts")))
+
+    @provide
+    def checkout(self, container: AsyncContainer, units: Units, gauges: Desks) -> CheckoutDesk:
+        async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
+            async with container() as scope:
+                return await (await scope.get(Checkout)).place_all(commands)
+
+        return CheckoutDesk(Desk("checkout", many, units, gauge=gauges.gauge("checkout")))
+
+
+def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
+    """Everything the settings ask for; `overrides` replace parts of it in tests."""
+    storage: Provider
+    if settings.database_url.startswith("memory:"):
+        storage = MemoryStorage()
+    else:
+        storage = SqlStorage(Path(make_url(settings.database_url).database or ""))
+    return make_async_container(
+        System(settings.site.url),
+        storage,
+        Conditions(settings),
+        UseCases(),
+        DeskRoom(),
+        *overrides,
+        validation_settings=STRICT_VALIDATION,
+    )

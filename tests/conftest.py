@@ -1,0 +1,37 @@
+"""Fixtures for every test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dishka import AsyncContainer
+
+from shop.ports.system import Clock
+from tests.kit.clock import ManualClock
+from tests.kit.containers import STORAGES, running, settings_for
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=STORAGES)
+def storage(request: Any) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def container(storage: str, tmp_path: Path) -> AsyncIterator[AsyncContainer]:
+    """The real wiring over each storage: a contract test runs once per storage."""
+    async with running(settings_for(storage, tmp_path)) as container:
+        yield container
+
+
+@pytest.fixture
+async def clock(container: AsyncContainer) -> ManualClock:
+    clock = await container.get(Clock)
+    assert isinstance(clock, ManualClock)
+    return clock

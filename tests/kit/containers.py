@@ -1,0 +1,47 @@
+"""The real wiring over each storage, with time in the test's hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from dishka import AsyncContainer, Provider, Scope, provide
+from msgspec.structs import replace
+
+from shop.ports.system import Clock, Schema
+from shop.settings import Data, Database, Mail, Media, Settings, Url
+from shop.wiring import make_container
+from tests.kit.clock import ManualClock
+
+STORAGES = ("memory", "sqlite")
+
+
+class FakeSystem(Provider):
+    """Replaces the clock; tests ask the container for `Clock` and get a `ManualClock`."""
+
+    @provide(scope=Scope.APP, override=True)
+    def clock(self) -> Clock:
+        return ManualClock()
+
+
+def settings_for(storage: str, folder: Path, **changes: Any) -> Settings:
+    """The defaults, on that storage, below that folder."""
+    memory = storage == "memory"
+    settings = Settings(
+        data=Data(dir=str(folder)),
+        database=Database(url=Url("memory:" if memory else "")),
+        mail=Mail(url=Url("memory:" if memory else "")),
+        media=Media(url=Url("memory:" if memory else "")),
+    )
+    return replace(settings, **changes)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *overrides: Provider) -> AsyncIterator[AsyncContainer]:
+    """A migrated shop without actors."""
+    container = make_container(settings, FakeSystem(), *overrides)
+    try:
+        await (await container.get(Schema)).migrate()
+        yield container
+    finally:
+        await container.close()
