@@ -214,7 +214,7 @@ class Shipping(Section, frozen=True):
     tax_basis_points: BasisPoints = 1800
 
 
-class CouponRule(Section, frozen=True):
+class CouponRule(Section, frozen=True, kw_only=True):
     """`value` is a whole percentage, or an amount in the minor unit; `minimum` is of the goods."""
 
     code: Annotated[str, Meta(pattern="^[A-Z0-9-]{3,32}$")]

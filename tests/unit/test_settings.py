@@ -233,6 +233,14 @@ def test_an_address_has_lines() -> None:
     assert Settings().tax.seller_address_lines[-1] == "Bengaluru 560001"
 
 
+def test_a_coupon_comes_from_the_file(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[pricing]\ncoupons = [{ code = "WELCOME10", value = 10 }]')
+    (coupon,) = load(file, {})[0].pricing.coupons
+    assert (coupon.code, coupon.kind, coupon.value) == ("WELCOME10", "percent", 10)
+    file = a_file(tmp_path, '[pricing]\ncoupons = [{ code = "WELCOME10", value = 0 }]')
+    assert refusal({}, file).startswith(f"{file}: pricing.coupons: Expected `int` >= 1")
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Settings().http.port = 1  # type: ignore[misc]
