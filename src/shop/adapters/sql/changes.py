@@ -2,8 +2,10 @@
 
 import sqlalchemy as sa
 
-from shop.adapters.sql.conn import Conn
+from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import catalog_changes
+from shop.ports.catalog import CatalogChanges
 
 _RAISE = catalog_changes.update().values(count=catalog_changes.c.count + 1)
 _COUNT = sa.select(catalog_changes.c.count)
@@ -12,3 +14,16 @@ _COUNT = sa.select(catalog_changes.c.count)
 async def catalog_changed(conn: Conn) -> None:
     """Tell readers, once this unit commits, that prices, stock or products are others now."""
     await conn.run(_RAISE)
+
+
+class SqlCatalogChanges(CatalogChanges):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self) -> int:
+        return await self._database.read(_query)
+
+
+async def _query(conn: Conn) -> int:
+    row = await one(conn, _COUNT)
+    return row[0] if row else 0

@@ -108,6 +108,7 @@ products = sa.Table(
     sa.Column("currency", sa.CHAR(3), nullable=False),
     sa.Column("rating_average", sa.Integer, nullable=False, default=0),  # hundredths of a star
     sa.Column("rating_count", sa.Integer, nullable=False, default=0),
+    sa.Column("category_id", Id, sa.ForeignKey("categories.id"), nullable=True),  # shown under
     sa.Column("hsn", Key(16), nullable=False),
     sa.Column("tax_basis_points", sa.Integer, nullable=False),
     sa.Column("image", sa.String(2048), nullable=False),
