@@ -334,6 +334,7 @@ sandbox_links = sa.Table(
     sa.Column("id", Key(40), primary_key=True),
     sa.Column("reference", Key(40), nullable=False, unique=True),
     sa.Column("status", Key(16), nullable=False),
+    sa.Column("payment_id", Key(40), nullable=True, unique=True),
     sa.Column("document", Json, nullable=False),
     _version(),
 )

@@ -119,6 +119,7 @@ class Drafting:
             method=command.payment_method.value,
             created_at=now,
             expires_at=self._terms.link_expiry(now) if online else None,
+            check_at=now + self._terms.check_after if online else None,
         )
         if online:
             link = self._gateway.link_now(self._terms.link_request(order, payment))

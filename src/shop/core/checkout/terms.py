@@ -13,12 +13,16 @@ _SHORTEST_LINK = timedelta(minutes=20)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """`cod_limit` is the largest total (minor units) that may be paid on delivery; 0: any."""
+    """`cod_limit` is the largest total (minor units) that may be paid on delivery; 0: any.
+
+    After `check_after` the gateway is asked about a link that still seems unpaid.
+    """
 
     shop_name: str
     callback_url: str
     hold: timedelta
     invoice_series: str
+    check_after: timedelta = timedelta(minutes=5)
     cod: bool = True
     cod_limit: int = 0
 

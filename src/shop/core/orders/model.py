@@ -155,6 +155,18 @@ class OrderTracked(_OrderEvent, frozen=True, kw_only=True):
     occurred_at: datetime
 
 
+class ReturnedItem(Struct, frozen=True, kw_only=True):
+    variant_id: VariantId
+    quantity: int
+
+
+class OrderReturnRequested(_OrderEvent, frozen=True, kw_only=True):
+    fact = "return_requested"
+
+    items: tuple[ReturnedItem, ...]
+    reason: str
+
+
 class OrderCancelled(_OrderEvent, frozen=True, kw_only=True):
     fact = "cancelled"
 
@@ -271,6 +283,16 @@ class Order(Struct, frozen=True, kw_only=True):
             description=description,
             occurred_at=occurred_at,
             at=at,
+        )
+
+    def ask_return(
+        self, items: tuple[ReturnedItem, ...], reason: str, at: datetime
+    ) -> tuple["Order", OrderReturnRequested]:
+        titles = {line.variant_id: line.title for line in self.lines}
+        what = ", ".join(f"{item.quantity} x {titles[item.variant_id]}" for item in items)
+        noted = self.note(at, "return", "requested", f"{what}: {reason}" if reason else what)
+        return noted, OrderReturnRequested(
+            order_id=self.id, number=self.number, items=items, reason=reason, at=at
         )
 
     def paid(self, status: str, *, refunded: int = 0) -> "Order":

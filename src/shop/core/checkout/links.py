@@ -1,0 +1,239 @@
+"""Payment links: made, made anew, looked after, and closed. The gateway is never asked inside a
+unit of work."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from shop.core.checkout.books import Bookkeeping
+from shop.core.checkout.settlement import Captured, Settlement
+from shop.core.checkout.terms import Terms
+from shop.core.kernel.ids import OrderId, PaymentId
+from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod
+from shop.core.orders.visitor import Visitor
+from shop.core.payments.model import UNPAID, Link, Payment, PaymentStatus
+from shop.ports.orders import OrderReads
+from shop.ports.payments import (
+    Gateway,
+    GatewayRefused,
+    GatewayUnavailable,
+    PaymentReads,
+    Payments,
+)
+from shop.ports.system import Clock, Ids
+from shop.ports.uow import UnitOfWork
+
+_BATCH = 50
+#: A checkout that is still being answered asks the gateway itself.
+_GRACE = timedelta(seconds=10)
+#: After so many calls without an answer a round ends: the gateway is down.
+_PATIENCE = 3
+_LONGEST_PAUSE = timedelta(hours=6)
+_OPEN = frozenset({PaymentStatus.CREATED, PaymentStatus.FAILED})
+
+
+class LinkKeeper:
+    """Talks to the gateway about links and settles what was paid through them."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        payments: Payments,
+        gateway: Gateway,
+        settlement: Settlement,
+        clock: Clock,
+        terms: Terms,
+    ) -> None:
+        self._uow = uow
+        self._payments = payments
+        self._gateway = gateway
+        self._settlement = settlement
+        self._clock = clock
+        self._terms = terms
+
+    async def close(self, payments: Iterable[Payment]) -> None:
+        """Cancel the links that are still open. Raises `GatewayUnavailable`.
+
+        When it returns, nothing more can be paid through any of them, and what was paid is
+        settled.
+        """
+        closed: set[PaymentId] = set()
+        for payment in payments:
+            if payment.method == "online" and payment.status in _OPEN:
+                link = await self._gateway.cancel_link(payment)
+                await self.settle(payment.id, link)
+                closed.add(payment.id)
+        await self._check_again(dict.fromkeys(closed))
+
+    async def check(self, payment: Payment) -> None:
+        """Ask how a link stands; one that our books have closed is cancelled as well."""
+        try:
+            if payment.status in _OPEN:
+                link = await self._gateway.fetch_link(payment)
+            else:
+                link = await self._gateway.cancel_link(payment)
+        except GatewayRefused:
+            await self._check_again({payment.id: None})
+            return
+        await self.settle(payment.id, link)
+        over = link.status in {"paid", "cancelled", "expired"}
+        now = self._clock.now()
+        pause = max(self._terms.check_after, (now - payment.created_at) / 2)
+        await self._check_again({payment.id: None if over else now + min(pause, _LONGEST_PAUSE)})
+
+    async def check_later(self, payment: Payment) -> None:
+        await self._check_again({payment.id: self._clock.now() + self._terms.check_after})
+
+    async def make(self, order: Order, payment: Payment) -> Payment:
+        """Make the link of a payment that has none, and store it. Raises `GatewayUnavailable`."""
+        try:
+            link = await self._gateway.create_link(self._terms.link_request(order, payment))
+        except GatewayRefused:
+            async with self._uow.begin():
+                stored = await self._payments.get(payment.id)
+                if stored.status is PaymentStatus.CREATED:
+                    # The order stays as it is: its buyer may ask for another link.
+                    stored = replace(stored, status=PaymentStatus.FAILED, check_at=None)
+                    [stored] = await self._payments.save([stored])
+            return stored
+        return await self.attach(payment.id, link)
+
+    async def attach(self, payment_id: PaymentId, link: Link) -> Payment:
+        """Store a link that was just made. A payment closed meanwhile keeps it to be cancelled."""
+        async with self._uow.begin():
+            stored = await self._payments.get(payment_id)
+            if stored.link_id is not None:
+                return stored
+            later = self._clock.now() + self._terms.check_after
+            linked = stored.linked(link.id, link.url)
+            if stored.status in UNPAID:
+                linked = replace(linked, check_at=later)
+            [linked] = await self._payments.save([linked])
+        return linked
+
+    async def settle(self, payment_id: PaymentId, link: Link) -> None:
+        """Settle what was captured through the link. Harmless when it is known already."""
+        reports = [Captured(payment_id=payment_id, capture=capture) for capture in link.captures]
+        if not reports:
+            return
+        for answer in await self._settlement.settle_all(reports):
+            if isinstance(answer, Exception):
+                raise answer
+
+    async def _check_again(self, when: dict[PaymentId, datetime | None]) -> None:
+        if not when:
+            return
+        async with self._uow.begin():
+            found = await self._payments.find(when)
+            await self._payments.save(
+                [
+                    replace(payment, check_at=when[id_])
+                    for id_, payment in sorted(found.items())
+                    if payment.check_at is not None and payment.status in UNPAID
+                ]
+            )
+
+
+class PaymentLinks:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        books: Bookkeeping,
+        keeper: LinkKeeper,
+        orders: OrderReads,
+        payments: PaymentReads,
+        gateway: Gateway,
+        clock: Clock,
+        ids: Ids,
+        terms: Terms,
+    ) -> None:
+        self._uow = uow
+        self._books = books
+        self._keeper = keeper
+        self._orders = orders
+        self._payments = payments
+        self._gateway = gateway
+        self._clock = clock
+        self._ids = ids
+        self._terms = terms
+
+    async def renew(self, visitor: Visitor, order_id: OrderId) -> Order:
+        """Give an unpaid order a new link in place of the old one.
+
+        An order that turns out to be paid comes back confirmed and gets none. Raises `OrderState`
+        where there is nothing to pay.
+        """
+        order = await self._orders.get(order_id)
+        visitor.to_own(order)
+        _payable(order, self._clock.now())
+        await self._keeper.close(await self._payments.of_order(order_id))
+        async with self._uow.begin():
+            books = await self._books.open([order_id], self._clock.now())
+            order = books.order(order_id)
+            if order.status is OrderStatus.CONFIRMED:
+                return order
+            _payable(order, books.now)
+            for old in books.of(order_id):
+                if old.status in _OPEN:
+                    books.put_payment(old.close(PaymentStatus.CANCELLED))
+            payment = self._payment(order, books.now)
+            books.put(replace(order, payment_id=payment.id).paid(payment.status))
+            books.put_payment(payment)
+            await self._books.write(books)
+        if payment.link_id is None:
+            # `create_missing` goes on trying; the order shows the link once it is there.
+            with suppress(GatewayUnavailable):
+                await self._keeper.make(order, payment)
+        return await self._orders.get(order_id)
+
+    async def create_missing(self) -> int:
+        """Make the links that the gateway was too slow to make at checkout."""
+        before = self._clock.now() - _GRACE
+        waiting = await self._payments.unlinked(before, _BATCH)
+        silent = 0
+        for payment in waiting:
+            order = await self._orders.get(payment.order_id)
+            try:
+                await self._keeper.make(order, payment)
+            except GatewayUnavailable:
+                silent += 1
+                if silent == _PATIENCE:
+                    break
+        return len(waiting) if not silent else 0
+
+    async def check_due(self) -> int:
+        """Ask about links that are unpaid after minutes: a webhook may never come."""
+        due = await self._payments.to_check(self._clock.now(), _BATCH)
+        silent = 0
+        for payment in due:
+            try:
+                await self._keeper.check(payment)
+            except GatewayUnavailable:
+                await self._keeper.check_later(payment)
+                silent += 1
+                if silent == _PATIENCE:
+                    break
+        return len(due) if not silent else 0
+
+    def _payment(self, order: Order, now: datetime) -> Payment:
+        payment = Payment(
+            id=PaymentId(self._ids.new()),
+            order_id=order.id,
+            amount=order.breakdown.total,
+            method="online",
+            created_at=now,
+            expires_at=self._terms.link_expiry(now),
+            check_at=now + self._terms.check_after,
+        )
+        link = self._gateway.link_now(self._terms.link_request(order, payment))
+        return payment.linked(link.id, link.url) if link is not None else payment
+
+
+def _payable(order: Order, now: datetime) -> None:
+    unpaid = order.status is OrderStatus.PENDING_PAYMENT
+    if not unpaid or order.payment_method is not PaymentMethod.ONLINE:
+        raise OrderState("There is nothing to pay for this order.", status=order.status)
+    if order.hold_until is not None and order.hold_until <= now:
+        raise OrderState("The time to pay for this order is over.", status=order.status)

@@ -1,0 +1,147 @@
+"""Money that goes back: asked for by staff, and sent by the gateway."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shop.core.checkout.books import Bookkeeping, Books
+from shop.core.checkout.once import Attempt, Once
+from shop.core.kernel.access import Caller, Permission
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.ids import OrderId
+from shop.core.kernel.money import Money
+from shop.core.payments.model import Payment, Refund, RefundStatus, RefundTooLarge
+from shop.ports.payments import Gateway, GatewayRefused, GatewayUnavailable, PaymentReads, Refunds
+from shop.ports.system import Clock, Ids
+from shop.ports.uow import UnitOfWork
+
+_BATCH = 50
+_LONGEST = timedelta(hours=1)
+#: About two days of asking; after that the refund stays pending for people to look at.
+_TRIES = 48
+
+
+class RequestRefund(Struct, frozen=True, kw_only=True):
+    """`amount` in minor units of the order's currency; None for all that is left."""
+
+    order_id: OrderId
+    amount: int | None = None
+    reason: str = ""
+
+
+class Refunding:
+    def __init__(self, uow: UnitOfWork, books: Bookkeeping, once: Once, clock: Clock) -> None:
+        self._uow = uow
+        self._books = books
+        self._once = once
+        self._clock = clock
+
+    async def request(
+        self,
+        caller: Caller,
+        command: RequestRefund,
+        answer: Callable[[Refund], bytes],
+        attempt: Attempt | None = None,
+    ) -> tuple[bytes, bool]:
+        """Reserve the refund and return its answer, and whether that is a repeat's.
+
+        Raises `RefundTooLarge` for more than is left of what was paid.
+        """
+        caller.require(Permission.REFUNDS_WRITE)
+        async with self._uow.begin():
+            known = await self._once.answered(attempt)
+            if known is not None:
+                return known, True
+            books = await self._books.open([command.order_id], self._clock.now())
+            payment = _refundable(books, command.order_id)
+            amount = payment.refundable if command.amount is None else command.amount
+            if command.amount is not None and amount < 1:
+                raise Malformed("Nothing to refund.", field="amount", kind="range")
+            money = Money(amount, payment.amount.currency)
+            refund = books.refund(payment.id, money, command.reason or "Refunded by the shop")
+            await self._books.write(books)
+            body = answer(refund)
+            await self._once.keep(attempt, command.order_id, body, 201, books.now)
+        return body, False
+
+
+def refund_what_is_left(books: Books, order_id: OrderId, reason: str) -> None:
+    for payment in books.of(order_id):
+        if payment.refundable > 0:
+            left = Money(payment.refundable, payment.amount.currency)
+            books.refund(payment.id, left, reason)
+
+
+def _refundable(books: Books, order_id: OrderId) -> Payment:
+    order = books.order(order_id)
+    payment = books.payments[order.payment_id]
+    if payment.refundable <= 0:
+        raise RefundTooLarge(
+            "Nothing is left to refund.", refundable=0, currency=payment.amount.currency
+        )
+    return payment
+
+
+class RefundSender:
+    """Asks the gateway for what is due; asking again about a pending refund shows how it stands."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        books: Bookkeeping,
+        refunds: Refunds,
+        reads: PaymentReads,
+        gateway: Gateway,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._uow = uow
+        self._books = books
+        self._refunds = refunds
+        self._reads = reads
+        self._gateway = gateway
+        self._clock = clock
+        self._ids = ids
+
+    async def send_due(self) -> int:
+        """Returns how many refunds moved on, each to its end or to a later try."""
+        due = await self._reads.refunds_due(self._clock.now(), _BATCH)
+        for refund in due:
+            payment = await self._reads.get(refund.payment_id)
+            try:
+                answer = await self._gateway.refund(refund, payment.provider_payment_id or "")
+            except GatewayRefused as no:
+                answer = replace(refund, status=RefundStatus.FAILED, error=str(no))
+            except GatewayUnavailable as down:
+                answer = replace(refund, error=down.detail)
+            await self._record(answer)
+        return len(due)
+
+    async def _record(self, answer: Refund) -> None:
+        async with self._uow.begin():
+            books = await self._books.open([answer.order_id], self._clock.now())
+            refund = await self._refunds.get(answer.id)
+            if refund.status is not RefundStatus.PENDING:
+                return
+            refund = replace(
+                refund,
+                provider_refund_id=answer.provider_refund_id or refund.provider_refund_id,
+                attempts=refund.attempts + 1,
+                error=answer.error,
+            )
+            if answer.status is RefundStatus.PROCESSED:
+                books.gave_back(refund)
+            elif answer.status is RefundStatus.FAILED:
+                books.refuse_refund(refund, answer.error or "The gateway refused the refund.")
+            else:
+                more = refund.attempts < _TRIES
+                later = books.now + self._pause(refund.attempts)
+                books.put_refund(replace(refund, next_try_at=later if more else None))
+            await self._books.write(books)
+
+    def _pause(self, attempts: int) -> timedelta:
+        """Doubling from two seconds to an hour, less up to half by chance."""
+        longest = min(_LONGEST, timedelta(seconds=2 ** min(attempts, 16)))
+        return longest * (0.5 + self._ids.secret(1)[0] / 510)
