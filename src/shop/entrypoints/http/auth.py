@@ -3,10 +3,33 @@
 from abc import abstractmethod
 from typing import Protocol
 
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import NOBODY, Caller
+from shop.core.kernel.errors import Unauthenticated
+from shop.core.users.liveness import Liveness
+from shop.ports.users import Tokens
 
 
 class Authenticator(Protocol):
     @abstractmethod
     async def caller(self, authorization: str | None) -> Caller:
         """Nobody without the header. Raises `Unauthenticated` for a token that does not hold."""
+
+
+class JwtAuthenticator(Authenticator):
+    """Takes who it is from the token, and what they may do from the session as it is today."""
+
+    def __init__(self, tokens: Tokens, liveness: Liveness) -> None:
+        self._tokens = tokens
+        self._liveness = liveness
+
+    async def caller(self, authorization: str | None) -> Caller:
+        if authorization is None:
+            return NOBODY
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Only bearer tokens are understood here.")
+        access = await self._tokens.verify(token.strip())
+        roles = await self._liveness.roles(access.session_id)
+        if roles is None:
+            raise Unauthenticated("This session has ended; please sign in again.")
+        return Caller(user_id=access.user_id, session_id=access.session_id, roles=roles)
