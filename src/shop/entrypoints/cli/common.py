@@ -1,0 +1,75 @@
+"""What every command does alike: settings, one clear line on failure, and a container."""
+
+import asyncio
+import functools
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from shop.settings import Settings, SettingsError, load
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+
+class Failure(click.ClickException):
+    """One line on stderr, and exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"shop: {self.format_message()}", err=True, file=file)
+
+
+def with_settings(command: Command) -> Command:
+    """Give a command its `settings` and the option `--config`."""
+
+    @click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Settings file (TOML). The environment (SHOP_SECTION_KEY) overrides it.",
+    )
+    @functools.wraps(command)
+    def wrapper(*args: Any, config: Path | None, **kwargs: Any) -> Any:
+        return command(*args, settings=read_settings(config), **kwargs)
+
+    return wrapper
+
+
+def read_settings(config: Path | None) -> Settings:
+    """Raises `Failure` with a line that names the wrong setting."""
+    try:
+        settings, warnings = load(config, os.environ)
+    except SettingsError as error:
+        raise Failure(str(error)) from None
+    for warning in warnings:
+        click.echo(f"shop: {warning}", err=True)
+    return settings
+
+
+def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Run `work(container)` on a migrated shop; expected errors become one clear line."""
+    from shop.core.kernel.errors import ShopError
+    from shop.entrypoints import logs
+    from shop.ports.system import Schema
+    from shop.wiring import make_container
+
+    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+
+    async def main() -> T:
+        container = make_container(settings)
+        try:
+            schema = await container.get(Schema)
+            if not settings.site.production:
+                await schema.migrate()
+            if (problem := await schema.problem()) is not None:
+                raise Failure(problem)
+            return await work(container)
+        finally:
+            await container.close()
+
+    try:
+        return asyncio.run(main())
+    except ShopError as error:
+        raise Failure(error.detail) from None

@@ -1,0 +1,51 @@
+"""The command line. Each command lives in a file of its own, and is loaded when it is called."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from shop import __version__
+
+#: Command → module and name in it, with the line that `shop --help` shows.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run:run", "Serve the shop (the one process, in any role)."),
+    "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
+    "demo": ("demo:demo", "Load the demo catalogue."),
+    "import": ("import_:import_", "Import products from another shop's export."),
+    "create-admin": ("create_admin:create_admin", "Make the first administrator."),
+    "audit": ("audit:audit", "Compare stock, orders, payments, events and mails."),
+    "dlq": ("dlq:dlq", "List or replay events that a consumer gave up on."),
+    "openapi": ("openapi:openapi", "Print the OpenAPI document."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it runs: `shop --help` need not load a web server."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(
+            importlib.import_module(f"shop.entrypoints.cli.{module}"), name
+        )
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shop")
+def cli() -> None:
+    """A whole shop in one process. Settings: a TOML file, then SHOP_<SECTION>_<KEY>."""
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    return cli.main(args=arguments, prog_name="shop")

@@ -1,0 +1,36 @@
+"""Bodies that several routes take."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.postal import PostalAddress
+from shop.core.users import postal
+
+Line = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class AddressBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    """For India `state` is a code (KA) or a name, and `zipcode` a PIN code."""
+
+    name: Line
+    phone: Annotated[str, Meta(min_length=1, max_length=32)]
+    street: Annotated[str, Meta(min_length=1, max_length=500)]
+    city: Line
+    state: Annotated[str, Meta(max_length=100)] = ""
+    zipcode: Annotated[str, Meta(max_length=20)] = ""
+    country: Annotated[str, Meta(min_length=2, max_length=2)] = "IN"
+    is_default: bool = False
+
+    def checked(self, field: str = "") -> PostalAddress:
+        """Raises `Malformed` with the name of the field, below `field` where it is nested."""
+        fields = msgspec.structs.asdict(self)
+        del fields["is_default"]
+        try:
+            return postal.checked(PostalAddress(**fields))
+        except Malformed as error:
+            if field:
+                error.field = f"{field}.{error.field}"
+            raise

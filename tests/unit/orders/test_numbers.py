@@ -1,0 +1,39 @@
+"""Numbers that people read."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, strategies as st
+
+from shop.core.orders.numbers import financial_year, invoice_number, order_number
+
+NEW_YEAR = datetime(2026, 12, 31, 18, 30, tzinfo=UTC)  # midnight in India
+
+
+def test_an_order_number_has_a_fixed_length_and_the_day_in_india() -> None:
+    assert order_number(NEW_YEAR, bytes(5)) == "270101-0000-0000"
+    assert order_number(NEW_YEAR, b"\xff" * 5) == "270101-ZZZZ-ZZZZ"
+
+
+@given(st.binary(min_size=5, max_size=5), st.binary(min_size=5, max_size=5))
+def test_other_chance_gives_another_number(one: bytes, other: bytes) -> None:
+    same = order_number(NEW_YEAR, one) == order_number(NEW_YEAR, other)
+    assert same == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("at", "year"),
+    [
+        (datetime(2026, 3, 31, 18, 29, 59, tzinfo=UTC), "25-26"),
+        (datetime(2026, 3, 31, 18, 30, tzinfo=UTC), "26-27"),
+        (datetime(2027, 1, 1, tzinfo=UTC), "26-27"),
+        (datetime(2099, 12, 1, tzinfo=UTC), "99-00"),
+    ],
+)
+def test_the_financial_year_begins_in_april_in_india(at: datetime, year: str) -> None:
+    assert financial_year(at) == year
+
+
+def test_an_invoice_number_has_sixteen_characters() -> None:
+    assert invoice_number("INV", "26-27", 123) == "INV/26-27/000123"
+    assert len(invoice_number("A", "26-27", 1)) == 16
