@@ -7,9 +7,9 @@ from pathlib import Path
 from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
 from sqlalchemy import make_url
 
-from shop.adapters.memory.provider import MemoryStorage
+from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.sql.provider import SqlStorage
-from shop.adapters.system.provider import System
+from shop.adapters.system.provider import Identity, System
 from shop.core.checkout.booking import Booking
 from shop.core.checkout.carts import CartCommand, CartService, PricedCart
 from shop.core.checkout.drafting import Drafting, PlaceOrder
@@ -18,6 +18,21 @@ from shop.core.checkout.service import Checkout
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.errors import ShopError
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
+from shop.core.users.addresses import AddressBook
+from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
+from shop.core.users.forgotten import Forgotten
+from shop.core.users.issuing import Issuer
+from shop.core.users.letters import Letters
+from shop.core.users.liveness import Liveness
+from shop.core.users.model import IdentityRules
+from shop.core.users.passwords import NewPassword, PasswordChange, PasswordReset, ResetAnswers
+from shop.core.users.policy import NewPasswords
+from shop.core.users.profile import Profile
+from shop.core.users.service import Accounts, MailLimit, Resending, Verification
+from shop.core.users.sessions import Refreshing, SignOut
+from shop.core.users.signing_in import Credentials, SignIn
+from shop.core.users.throttle import Throttle
+from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
 from shop.entrypoints.metrics import Desks
@@ -35,6 +50,39 @@ class UseCases(Provider):
     replies = provide(Replies)
     booking = provide(Booking)
     checkout = provide(Checkout)
+
+
+class People(Provider):
+    """The use cases of identity."""
+
+    scope = Scope.REQUEST
+
+    credentials = provide(Credentials)
+    throttle = provide(Throttle, scope=Scope.APP)
+    liveness = provide(Liveness, scope=Scope.APP)
+    mail_limit = provide(MailLimit, scope=Scope.APP)
+    issuer = provide(Issuer, scope=Scope.APP)
+    new_passwords = provide(NewPasswords, scope=Scope.APP)
+    answers = provide(ResetAnswers, scope=Scope.APP)
+    letters = provide(Letters)
+    new_password = provide(NewPassword)
+
+    accounts = provide(Accounts)
+    verification = provide(Verification)
+    resending = provide(Resending)
+    sign_in = provide(SignIn)
+    refreshing = provide(Refreshing)
+    sign_out = provide(SignOut)
+    profile = provide(Profile)
+    password_change = provide(PasswordChange)
+    forgotten = provide(Forgotten)
+    password_reset = provide(PasswordReset)
+    address_book = provide(AddressBook)
+    user_admin = provide(UserAdmin)
+    staffing = provide(Staffing)
+    admins = provide(Admins)
+    demo_logins = provide(DemoLogins)
+    tidying = provide(IdentityTidying)
 
 
 class Conditions(Provider):
@@ -85,6 +133,18 @@ class Conditions(Provider):
         )
 
     @provide
+    def identity(self) -> IdentityRules:
+        settings = self._settings
+        return IdentityRules(
+            site_url=settings.site.url.rstrip("/"),
+            development=not settings.site.production,
+            access_lasts=timedelta(seconds=settings.security.access_token_seconds),
+            refresh_lasts=timedelta(days=settings.security.refresh_token_days),
+            password_from=settings.passwords.min_length,
+            throttled=settings.limits.enabled,
+        )
+
+    @provide
     def terms(self) -> Terms:
         settings = self._settings
         return Terms(
@@ -132,6 +192,15 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         storage = SqlStorage(Path(make_url(settings.database_url).database or ""))
     return make_async_container(
         System(settings.site.url),
+        Identity(
+            settings.site.url,
+            memory_kib=settings.passwords.memory_kib,
+            time_cost=settings.passwords.time_cost,
+            parallelism=settings.passwords.parallelism,
+            threads=settings.passwords.pool_size,
+            queue=settings.passwords.queue,
+        ),
+        MemoryCaching(),
         storage,
         Conditions(settings),
         UseCases(),
