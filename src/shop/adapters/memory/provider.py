@@ -4,8 +4,15 @@ from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
 from shop.adapters.memory.cart import MemoryCarts
+from shop.adapters.memory.events import (
+    MemoryDeadLetters,
+    MemoryEventLog,
+    MemoryInbox,
+    MemoryOutbox,
+)
 from shop.adapters.memory.idempotency import MemoryIdempotency
 from shop.adapters.memory.inventory import MemoryShelf, MemoryStockLedger
+from shop.adapters.memory.leases import MemoryLease
 from shop.adapters.memory.secrets import MemorySecrets
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, MemoryUnits, NoSchema
 from shop.adapters.memory.users import (
@@ -16,13 +23,14 @@ from shop.adapters.memory.users import (
     MemoryUserReads,
     MemoryUsers,
 )
+from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cache import Cache, RateLimiter
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
-from shop.ports.outbox import Sealer
-from shop.ports.system import Clock, Ids, Schema, Secrets
+from shop.ports.outbox import Inbox, Outbox, Sealer
+from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
 from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
 
@@ -91,6 +99,31 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.APP)
     def secrets(self, store: MemoryStore, ids: Ids) -> Secrets:
         return MemorySecrets(store, ids)
+
+    # --- events and single work ---
+
+    @provide(scope=Scope.APP)
+    def outbox(self, store: MemoryStore) -> Outbox:
+        return MemoryOutbox(store)
+
+    @provide(scope=Scope.REQUEST)
+    def inbox(self, uow: MemoryUnitOfWork) -> Inbox:
+        return MemoryInbox(uow)
+
+    @provide(scope=Scope.APP)
+    def event_log(self, store: MemoryStore) -> MemoryEventLog:
+        return MemoryEventLog(store)
+
+    bus = alias(source=MemoryEventLog, provides=EventBus)
+    subscriptions = alias(source=MemoryEventLog, provides=Subscriptions)
+
+    @provide(scope=Scope.APP)
+    def dead_letters(self, store: MemoryStore) -> DeadLetters:
+        return MemoryDeadLetters(store)
+
+    @provide(scope=Scope.APP)
+    def lease(self, store: MemoryStore, clock: Clock) -> Lease:
+        return MemoryLease(store, clock)
 
 
 class MemoryCaching(Provider):

@@ -7,8 +7,10 @@ from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.sql.cart import SqlCarts
 from shop.adapters.sql.database import Database
+from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.idempotency import SqlIdempotency
 from shop.adapters.sql.inventory import SqlShelf, SqlStockLedger
+from shop.adapters.sql.leases import SqlLease
 from shop.adapters.sql.secrets import SqlSecrets
 from shop.adapters.sql.sqlite import SqliteDatabase
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
@@ -20,12 +22,13 @@ from shop.adapters.sql.users import (
     SqlSessions,
     SqlUsers,
 )
+from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
-from shop.ports.outbox import Sealer
-from shop.ports.system import Ids, Schema, Secrets
+from shop.ports.outbox import Inbox, Outbox, Sealer
+from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
 from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
 
@@ -101,3 +104,28 @@ class SqlStorage(Provider):
     @provide(scope=Scope.APP)
     def secrets(self, database: Database, ids: Ids) -> Secrets:
         return SqlSecrets(database, ids)
+
+    # --- events and single work ---
+
+    @provide(scope=Scope.APP)
+    def outbox(self, database: Database) -> Outbox:
+        return SqlOutbox(database)
+
+    @provide(scope=Scope.REQUEST)
+    def inbox(self, uow: SqlUnitOfWork) -> Inbox:
+        return SqlInbox(uow)
+
+    @provide(scope=Scope.APP)
+    def event_log(self, database: Database) -> SqlEventLog:
+        return SqlEventLog(database)
+
+    bus = alias(source=SqlEventLog, provides=EventBus)
+    subscriptions = alias(source=SqlEventLog, provides=Subscriptions)
+
+    @provide(scope=Scope.APP)
+    def dead_letters(self, database: Database) -> DeadLetters:
+        return SqlDeadLetters(database)
+
+    @provide(scope=Scope.APP)
+    def lease(self, database: Database, clock: Clock) -> Lease:
+        return SqlLease(database, clock)
