@@ -191,9 +191,9 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     else:
         storage = SqlStorage(Path(make_url(settings.database_url).database or ""))
     return make_async_container(
-        System(settings.site.url),
+        System(str(settings.site.url)),  # a plain str: JSON encoders know no subclass
         Identity(
-            settings.site.url,
+            str(settings.site.url),
             memory_kib=settings.passwords.memory_kib,
             time_cost=settings.passwords.time_cost,
             parallelism=settings.passwords.parallelism,
