@@ -7,15 +7,30 @@ from pathlib import Path
 from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
 from sqlalchemy import make_url
 
+from shop.adapters.feeds.provider import FeedReaders
+from shop.adapters.files.media_provider import FolderPictures
+from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
+from shop.adapters.sql.catalog_provider import SqlCatalog
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import Identity, System
+from shop.core.catalog.importing import Importing
+from shop.core.catalog.imports import ImportRegister, ImportRun
+from shop.core.catalog.service import (
+    Assortment,
+    CatalogTerms,
+    CategoryKeeping,
+    Gallery,
+    Reviewing,
+)
+from shop.core.catalog.suggest import Suggesting
 from shop.core.checkout.booking import Booking
 from shop.core.checkout.carts import CartCommand, CartService, PricedCart
 from shop.core.checkout.drafting import Drafting, PlaceOrder
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
 from shop.core.checkout.terms import Terms
+from shop.core.inventory.service import Stockroom
 from shop.core.kernel.errors import ShopError
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
 from shop.core.users.addresses import AddressBook
@@ -33,9 +48,12 @@ from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.signing_in import Credentials, SignIn
 from shop.core.users.throttle import Throttle
 from shop.core.users.tidying import IdentityTidying
+from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.metrics import Desks
+from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.uow import Units
 from shop.settings import Settings
 
@@ -83,6 +101,45 @@ class People(Provider):
     admins = provide(Admins)
     demo_logins = provide(DemoLogins)
     tidying = provide(IdentityTidying)
+
+
+class CatalogParts(Provider):
+    """The catalogue: what staff do to it, what is imported, and who watches it."""
+
+    scope = Scope.REQUEST
+
+    assortment = provide(Assortment)
+    gallery = provide(Gallery)
+    category_keeping = provide(CategoryKeeping)
+    reviewing = provide(Reviewing)
+    stockroom = provide(Stockroom)
+    importing = provide(Importing)
+    import_register = provide(ImportRegister)
+    import_run = provide(ImportRun)
+
+    @provide(scope=Scope.APP)
+    def terms(self, settings: Settings) -> CatalogTerms:
+        return CatalogTerms(str(settings.site.currency), settings.tax.default_basis_points)
+
+    @provide(scope=Scope.APP)
+    def suggesting(self, reads: CatalogReads) -> Suggesting:
+        return Suggesting(reads)
+
+    @provide(scope=Scope.APP)
+    def watch(self, changes: CatalogChanges) -> CatalogWatch:
+        return CatalogWatch(changes)
+
+    @provide(scope=Scope.APP)
+    def imports(self, container: AsyncContainer) -> ImportDesk:
+        async def work(job: ImportJob) -> None:
+            async with container() as scope:
+                await (await scope.get(ImportRun)).run(job.report, job.file)
+
+        async def begin() -> None:
+            async with container() as scope:
+                await (await scope.get(ImportRegister)).abandon()
+
+        return ImportDesk(work, begin)
 
 
 class Conditions(Provider):
@@ -183,6 +240,17 @@ class DeskRoom(Provider):
         return CheckoutDesk(Desk("checkout", many, units, gauge=gauges.gauge("checkout")))
 
 
+def _catalog(settings: Settings) -> list[Provider]:
+    memory = settings.database_url.startswith("memory:")
+    scheme, _, folder = settings.media_url.partition(":")
+    return [
+        MemoryCatalog() if memory else SqlCatalog(),
+        MemoryPictures() if scheme == "memory" else FolderPictures(Path(folder)),
+        FeedReaders(),
+        CatalogParts(),
+    ]
+
+
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Everything the settings ask for; `overrides` replace parts of it in tests."""
     storage: Provider
@@ -202,6 +270,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         ),
         MemoryCaching(),
         storage,
+        *_catalog(settings),
         Conditions(settings),
         UseCases(),
         DeskRoom(),

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NewType, Protocol
 
 from shop.core.catalog.source import SourceFault, SourceProduct
 from shop.core.kernel.errors import Invalid
@@ -31,3 +31,7 @@ class Feed(Protocol):
         in it is ever fetched. `currency` is that of prices which name none. A fault about the
         whole file has the record number 0. The reading blocks: run it in a thread.
         """
+
+
+#: The readers there are, by the name of their format.
+Feeds = NewType("Feeds", dict[str, Feed])

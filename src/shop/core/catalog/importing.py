@@ -1,0 +1,367 @@
+"""Takes products from a file of another shop, again and again, without doubling anything."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from shop.core.catalog.model import (
+    Image,
+    Product,
+    ProductStatus,
+    Variant,
+)
+from shop.core.catalog.shelving import Shelving
+from shop.core.catalog.source import SourceFault, SourceProduct, SourceVariant
+from shop.core.catalog.words import slug_of, suffixed
+from shop.core.kernel.errors import ShopError, StaleWrite
+from shop.core.kernel.ids import CategoryId, ProductId, VariantId
+from shop.ports.catalog import Categories, Count, Counting, Products
+from shop.ports.system import Clock, Ids
+from shop.ports.uow import UnitOfWork, Units
+
+Items = Iterator[SourceProduct | SourceFault]
+
+#: A unit must not keep other writers waiting for longer than about 50 ms.
+_PRODUCTS_A_UNIT = 50
+_VARIANTS_A_UNIT = 250
+_ITEMS_A_STEP = 500
+_TRIES = 5
+#: Part of the digest: raise it when the same source would make another product than before.
+_EDITION = 1
+
+
+class ImportOptions(Struct, frozen=True, kw_only=True):
+    """`source` tells files with the same keys apart; one shop's exports share it."""
+
+    source: str
+    currency: str
+    tax_basis_points: int
+    dry_run: bool = False
+
+
+class ImportCounts(Struct, kw_only=True):
+    """Products so far; `refused` is final only at the end. `codes` counts the faults."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+
+    def line(self) -> str:
+        return (
+            f"{self.new} new, {self.changed} changed, "
+            f"{self.unchanged} unchanged, {self.refused} refused"
+        )
+
+
+class ImportProgress(Struct, frozen=True):
+    """What happened since the last one; the counts go on changing."""
+
+    counts: ImportCounts
+    faults: tuple[SourceFault, ...]
+
+
+Watch = Callable[[ImportProgress], Awaitable[None]]
+
+
+class _Decided(Struct, frozen=True):
+    """What a unit is going to write."""
+
+    new: list[Product]
+    changed: list[Product]
+    unchanged: int
+    counts: list[Count]
+    faults: list[SourceFault]
+
+
+class _Run(Struct):
+    """The tree of categories is loaded once, and again when somebody else changed it."""
+
+    options: ImportOptions
+    shelving: Shelving | None = None
+
+
+class Importing:
+    """One file at a time; a file has as many units of work as it needs."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        units: Units,
+        products: Products,
+        categories: Categories,
+        counting: Counting,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._uow = uow
+        self._units = units
+        self._products = products
+        self._categories = categories
+        self._counting = counting
+        self._clock = clock
+        self._ids = ids
+
+    async def run(
+        self, items: Items, options: ImportOptions, watch: Watch | None = None
+    ) -> ImportCounts:
+        """Read to the end and return the counts; `watch` hears of every unit and every fault.
+
+        Raises what reading raises. Products stored until then stay: a repetition goes on there.
+        """
+        counts = ImportCounts()
+        kept: set[str] = set()
+        refused: set[str] = set()
+        reading = _Reading(items)
+        run = _Run(options)
+        done = False
+        while not done:
+            sources, faults, done = await asyncio.to_thread(reading.step)
+            fresh: list[SourceProduct] = []
+            for source in sources:
+                if source.key in kept:
+                    faults.append(_fault(source, "key-repeated", "Its key came before."))
+                else:
+                    kept.add(source.key)
+                    fresh.append(source)
+            decided = await self._write(fresh, run) if fresh else _Decided([], [], 0, [], [])
+            kept.difference_update(fault.key for fault in decided.faults)
+            faults += decided.faults
+            for fault in faults:
+                counts.codes[fault.code] += 1
+                if fault.refused:
+                    refused.add(fault.key or f"\n{fault.record}")
+            counts.new += len(decided.new)
+            counts.changed += len(decided.changed)
+            counts.unchanged += decided.unchanged
+            counts.refused = len(refused - kept)
+            if watch is not None:
+                await watch(ImportProgress(counts, tuple(faults)))
+        return counts
+
+    async def _write(self, sources: list[SourceProduct], run: "_Run") -> _Decided:
+        for attempt in range(_TRIES):
+            try:
+                decided = await self._units.run(self._unit(sources, run))
+            except StaleWrite:
+                run.shelving = None
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                if run.shelving is not None:
+                    run.shelving.fresh.clear()
+                return decided
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    async def _unit(self, sources: list[SourceProduct], run: "_Run") -> _Decided:
+        options = run.options
+        async with self._uow.begin():
+            keys = {source.key: _source_key(options.source, source.key) for source in sources}
+            have = await self._products.by_source(keys.values())
+            tasks = [
+                _Task(
+                    source, keys[source.key], _digest(source, options), have.get(keys[source.key])
+                )
+                for source in sources
+            ]
+            due = [task for task in tasks if not task.settled]
+            decided = _Decided([], [], len(tasks) - len(due), [], [])
+            if due:
+                shelving = run.shelving
+                if shelving is None:
+                    shelving = Shelving(self._ids, await self._categories.all())
+                    run.shelving = shelving
+                slugs = {slug for task in due for slug in task.slugs()}
+                taken = await self._products.slugs(slugs)
+                for task in due:
+                    self._decide(task, options, shelving, taken, decided)
+                if not options.dry_run:
+                    await self._categories.add(shelving.fresh)
+                    await self._store(decided)
+        return decided
+
+    async def _store(self, decided: _Decided) -> None:
+        await self._products.add(decided.new)
+        await self._products.save(decided.changed)
+        await self._counting.count(decided.counts, "import", self._clock.now())
+        for product in decided.new:
+            self._uow.emit(product.created())
+
+    def _decide(
+        self,
+        task: "_Task",
+        options: ImportOptions,
+        shelving: Shelving,
+        taken: set[str],
+        decided: _Decided,
+    ) -> None:
+        """Add what becomes of one product to `decided`; what it breaks refuses only itself."""
+        placed = [shelving.place(names) for names in task.source.categories]
+        try:
+            product = self._product(task, options, [id_ for id_ in placed if id_], taken)
+            if task.old is not None:
+                product, changed = task.old.changed(self._clock.now(), product)
+        except ShopError as error:
+            decided.faults.append(_fault(task.source, error.code, error.detail))
+            return
+        taken.add(product.slug)
+        if task.old is None:
+            decided.new.append(product)
+        else:
+            decided.changed.append(product)
+            if not options.dry_run:
+                self._uow.emit(changed)
+        decided.counts.extend(self._counts(task.old, product))
+
+    def _product(
+        self,
+        task: "_Task",
+        options: ImportOptions,
+        categories: list[CategoryId],
+        taken: set[str],
+    ) -> Product:
+        source, old, now = task.source, task.old, self._clock.now()
+        variants = self._variants(source, old)
+        sellable = source.published and any(variant.offered for variant in variants)
+        status = ProductStatus.ACTIVE if sellable else ProductStatus.DRAFT
+        if old is not None and old.status is ProductStatus.ARCHIVED:
+            status = ProductStatus.ARCHIVED  # staff took it away; a file does not bring it back
+        tax = source.tax_basis_points
+        return Product(
+            id=old.id if old else ProductId(self._ids.new()),
+            slug=old.slug if old else task.free_slug(taken),
+            title=source.title[:512],
+            status=status,
+            description_html=source.description_html,
+            brand=source.brand[:255],
+            categories=tuple(dict.fromkeys(categories)),
+            tags=source.tags,
+            specifications=source.specifications,
+            images=tuple(Image(url=image.url, alt=image.alt) for image in source.images),
+            variants=variants,
+            currency=source.currency or options.currency,
+            hsn=source.hsn[:16] if source.hsn.isascii() else "",
+            tax_basis_points=options.tax_basis_points if tax is None else tax,
+            source_key=task.key,
+            source_digest=task.digest,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _variants(self, source: SourceProduct, old: Product | None) -> tuple[Variant, ...]:
+        have = {variant.key: variant for variant in old.variants} if old else {}
+        told = [self._variant(one, have.get(one.key)) for one in source.variants]
+        keys = {one.key for one in source.variants}
+        gone = [replace(one, withdrawn=True) for key, one in have.items() if key not in keys]
+        return (*told, *gone)
+
+    def _variant(self, source: SourceVariant, old: Variant | None) -> Variant:
+        was = source.compare_at
+        lower = was is None or source.price is None or was <= source.price
+        return Variant(
+            id=old.id if old else VariantId(self._ids.new()),
+            key=source.key,
+            title=" / ".join(value for _, value in source.options)[:512],
+            sku=source.sku[:255],
+            options=source.options,
+            price=source.price,
+            compare_at=None if lower else was,
+            barcode=source.barcode,
+            weight_grams=source.weight_grams,
+            image=source.image,
+            source_stock=max(0, source.stock),
+        )
+
+    def _counts(self, old: Product | None, product: Product) -> list[Count]:
+        """Only what the source counts differently than last time: we have sold since then."""
+        last = {variant.id: variant.source_stock for variant in old.variants} if old else {}
+        return [
+            Count(id=self._ids.new(), variant_id=variant.id, quantity=variant.source_stock or 0)
+            for variant in product.variants
+            if not variant.withdrawn and last.get(variant.id) != variant.source_stock
+        ]
+
+
+class _Task(Struct, frozen=True):
+    source: SourceProduct
+    key: bytes
+    digest: bytes
+    old: Product | None
+
+    @property
+    def settled(self) -> bool:
+        return self.old is not None and self.old.source_digest == self.digest
+
+    def slugs(self) -> tuple[str, str]:
+        """The slug it would like, and the one that is its own for sure."""
+        wish = slug_of(self.source.key)
+        # A handle reads well; the number or hash of another source does not.
+        if not wish or not any(c.isalpha() for c in wish) or _looks_random(self.source.key):
+            wish = slug_of(self.source.title) or wish
+        own = suffixed(wish, self.key)
+        return wish or own, own
+
+    def free_slug(self, taken: set[str]) -> str:
+        wish, own = self.slugs()
+        return own if wish in taken or _is_uuid(wish) else wish
+
+
+class _Reading:
+    """Takes so much from the file that one unit can hold it. Runs in a thread."""
+
+    def __init__(self, items: Items) -> None:
+        self._items = items
+
+    def step(self) -> tuple[list[SourceProduct], list[SourceFault], bool]:
+        """Products, faults, and whether that was all."""
+        products: list[SourceProduct] = []
+        faults: list[SourceFault] = []
+        variants = 0
+        for item in self._items:
+            if isinstance(item, SourceFault):
+                faults.append(item)
+            else:
+                products.append(item)
+                variants += len(item.variants)
+            full = len(products) >= _PRODUCTS_A_UNIT or variants >= _VARIANTS_A_UNIT
+            if full or len(faults) >= _ITEMS_A_STEP:
+                return products, faults, False
+        return products, faults, True
+
+
+def _source_key(source: str, key: str) -> bytes:
+    return sha256(f"{source}\n{key}".encode()).digest()
+
+
+def _digest(source: SourceProduct, options: ImportOptions) -> bytes:
+    """Of all that the product depends on; the record's number says nothing about it."""
+    said = replace(source, record=0)
+    told = _EDITION, said, options.currency, options.tax_basis_points
+    return sha256(msgspec.json.encode(told)).digest()
+
+
+def _fault(source: SourceProduct, code: str, message: str) -> SourceFault:
+    return SourceFault(
+        record=source.record, key=source.key, code=code, message=message, refused=True
+    )
+
+
+def _looks_random(key: str) -> bool:
+    """A long key of letters and digits without a separator is no name."""
+    return len(key) >= 24 and key.isalnum() and any(c.isdigit() for c in key)  # noqa: PLR2004
+
+
+def _is_uuid(slug: str) -> bool:
+    """Such a slug would hide a product that has it as its id."""
+    try:
+        UUID(slug)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,185 @@
+"""Answers for reads of the catalogue, as bytes kept in memory, before any routing.
+
+Pure ASGI. A hit costs a dictionary look-up and two sends of messages made beforehand. A miss runs
+the app behind once, however many ask at the same moment, and gives its answer an `ETag`: a hash
+of the bytes, so that it is the same on every replica. What is kept belongs to one state of the
+catalogue (see `CatalogWatch`) and is dropped with it.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from hashlib import blake2b
+from typing import Any
+
+from shop.entrypoints.actors.catalog_watch import CatalogWatch
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+Key = tuple[str, bytes]
+
+_LIST = "/api/v1/products"
+_ONE = "/api/v1/products/"
+_ROUTES = {
+    _LIST: _LIST,
+    "/api/v1/categories": "/api/v1/categories",
+    "/api/v1/search/suggest": "/api/v1/search/suggest",
+}
+_PRODUCT = "/api/v1/products/{product}"
+_CACHE: Header = (b"cache-control", b"public, max-age=0, must-revalidate")
+_TAG = re.compile(rb'(?:W/)?("[^"]*")')
+_OVERHEAD = 2_048  # of an entry beside its body: headers, messages, the key's objects
+_OWN = frozenset({b"etag", b"cache-control", b"content-length"})
+
+
+class _Entry:
+    """An answer, ready to be sent in each of its forms."""
+
+    __slots__ = ("body", "count", "etag", "not_modified", "size", "start")
+
+    def __init__(self, count: int | None, headers: list[Header], body: bytes) -> None:
+        self.count = count
+        self.etag = b'"%b"' % blake2b(body, digest_size=16).hexdigest().encode()
+        kept = [header for header in headers if header[0].lower() not in _OWN]
+        tagged = [(b"etag", self.etag), _CACHE]
+        length = (b"content-length", str(len(body)).encode())
+        self.start = _start(200, [*kept, length, *tagged])
+        self.not_modified = _start(304, tagged)
+        self.body: Message = {"type": "http.response.body", "body": body, "more_body": False}
+        self.size = len(body) + _OVERHEAD
+
+
+_EMPTY: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+def _start(status: int, headers: list[Header]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+class FastLane:
+    def __init__(self, app: App, watch: CatalogWatch, most_bytes: int = 16 * 2**20) -> None:
+        self.hits = 0
+        self.misses = 0
+        self._app = app
+        self._watch = watch
+        self._most = most_bytes
+        self._size = 0
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._count: int | None = None
+        self._loading: dict[tuple[Key, int], asyncio.Future[_Entry | None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        route = _ROUTES.get(path)
+        if route is None:
+            if not path.startswith(_ONE) or "/" in path[len(_ONE) :] or path == _ONE:
+                await self._app(scope, receive, send)
+                return
+            route = _PRODUCT
+        if scope["method"] != "GET" and scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        scope["shop.route"] = route
+        key = path, scope["query_string"]
+        count = self._watch.count
+        if count != self._count:
+            self._forget(count)
+        entry = self._entries.get(key)
+        if entry is not None:
+            self.hits += 1
+            self._entries.move_to_end(key)
+        else:
+            self.misses += 1
+            entry = await self._shared(key, count, scope, receive, send)
+            if entry is None:
+                return
+        await self._answer(entry, scope, send)
+
+    async def _answer(self, entry: _Entry, scope: Scope, send: Send) -> None:
+        for name, value in scope["headers"]:
+            if name == b"if-none-match" and _holds(value, entry.etag):
+                await send(entry.not_modified)
+                await send(_EMPTY)
+                return
+        await send(entry.start)
+        await send(entry.body if scope["method"] == "GET" else _EMPTY)
+
+    async def _shared(
+        self, key: Key, count: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> _Entry | None:
+        """The answer, made by the first who asks; None when the app has answered by itself."""
+        if count is None:
+            return await self._load(None, scope, receive, send)
+        # Who asks after a change must not be given an answer begun before it.
+        loading = key, count
+        under_way = self._loading.get(loading)
+        if under_way is not None:
+            entry = await asyncio.shield(under_way)
+            return entry or await self._load(None, scope, receive, send)
+        mine = self._loading[loading] = asyncio.get_running_loop().create_future()
+        entry = None
+        try:
+            entry = await self._load(count, scope, receive, send)
+        finally:
+            del self._loading[loading]
+            mine.set_result(entry)
+        # Only what was made while the catalogue stood still belongs to its state.
+        if entry is not None and self._watch.count == count == self._count:
+            self._keep(key, entry)
+        return entry
+
+    async def _load(
+        self, count: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> _Entry | None:
+        started: Message | None = None
+        parts: list[bytes] = []
+
+        async def capture(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = message
+                if message["status"] != 200:  # noqa: PLR2004 - only what was found is kept
+                    await send(message)
+            elif started is not None and started["status"] != 200:  # noqa: PLR2004
+                await send(message)
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
+
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await self._app(asked, receive, capture)
+        if started is None:
+            raise RuntimeError("The app gave no answer.")
+        if started["status"] != 200:  # noqa: PLR2004
+            return None
+        return _Entry(count, list(started["headers"]), b"".join(parts))
+
+    def _keep(self, key: Key, entry: _Entry) -> None:
+        size = entry.size + len(key[0]) + len(key[1])
+        entry.size = size
+        if size > self._most // 8:
+            return
+        self._entries[key] = entry
+        self._size += size
+        while self._size > self._most:
+            _, oldest = self._entries.popitem(last=False)
+            self._size -= oldest.size
+
+    def _forget(self, count: int | None) -> None:
+        self._entries.clear()
+        self._size = 0
+        self._count = count
+
+
+def _holds(if_none_match: bytes, etag: bytes) -> bool:
+    """Whether one of the tags is ours; weak comparison, as RFC 9110 section 13.1.2 asks."""
+    if if_none_match == etag or if_none_match.strip() == b"*":
+        return True
+    return etag in _TAG.findall(if_none_match)
