@@ -1,0 +1,113 @@
+"""What the gateway tells us, and the browser's way back from it."""
+
+import html
+
+import structlog
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from shop.core.checkout.settlement import Captured, Outcome
+from shop.core.kernel.context import correlation
+from shop.core.kernel.errors import Malformed, NotFound, Unauthenticated
+from shop.core.payments.model import Payment
+from shop.entrypoints.actors.desks import SettlementDesk
+from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.webhooks.reports import payment_id_of, report_of
+from shop.ports.orders import OrderReads
+from shop.ports.payments import Claim, Gateway, GatewayUnavailable, PaymentReads
+
+log = structlog.get_logger()
+
+#: The gateway counts a webhook as failed after five seconds.
+_PATIENCE = 4.0
+
+
+class SignatureInvalid(Unauthenticated):
+    code = "signature-invalid"
+
+
+class CallbackForged(Malformed):
+    code = "signature-invalid"
+
+
+class RazorpayController(Controller):
+    path = "/"
+    tags = ("Payments",)
+
+    @post("/webhooks/razorpay", status_code=200)
+    @served
+    async def webhook(
+        self, request: HttpRequest, gateway: Given[Gateway], desk: Given[SettlementDesk]
+    ) -> dict[str, str]:
+        """2xx once the event is recorded, with its effect; repeats change nothing."""
+        body = await request.body()
+        if not gateway.webhook(body, request.headers.get("x-razorpay-signature")):
+            raise SignatureInvalid("The signature does not hold.")
+        event_id = request.headers.get("x-razorpay-event-id")
+        settled = await desk.ask(report_of(body, event_id, correlation.get()), timeout=_PATIENCE)
+        if settled.outcome is Outcome.UNKNOWN:
+            log.warning("webhook_about_nothing_of_ours", event_id=event_id)
+        return {"outcome": settled.outcome}
+
+    @get("/payments/razorpay/callback", include_in_schema=True)
+    @served
+    async def callback(
+        self,
+        request: HttpRequest,
+        gateway: Given[Gateway],
+        desk: Given[SettlementDesk],
+        payments: Given[PaymentReads],
+        orders: Given[OrderReads],
+    ) -> Redirect:
+        """Verify the signature, settle what the gateway confirms, go on to the order."""
+        claim = gateway.callback(dict(request.query_params))
+        if claim is None:
+            raise CallbackForged(
+                "The signature does not hold.", field="razorpay_signature", kind="signature"
+            )
+        payment = await _claimed(claim, payments)
+        if claim.status in {"paid", "partially_paid"}:
+            await _settle(payment, gateway, desk)
+        order = await orders.get(payment.order_id)
+        return Redirect(f"/checkout/return/{order.number}", status_code=303)
+
+    @get("/checkout/return/{number:str}", media_type="text/html")
+    @served
+    async def returned(self, number: FromPath[str], orders: Given[OrderReads]) -> Response[str]:
+        """For any browser: number and status, nothing else."""
+        order = await orders.by_number(number)
+        status = order.status.replace("_", " ")
+        page = _PAGE.format(number=html.escape(order.number), status=html.escape(status))
+        return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+async def _claimed(claim: Claim, payments: PaymentReads) -> Payment:
+    payment_id = payment_id_of(claim.reference)
+    if payment_id is None:
+        raise NotFound("There is no such payment.")
+    payment = await payments.get(payment_id)
+    if payment.link_id is not None and payment.link_id != claim.link_id:
+        raise NotFound("There is no such payment.")
+    return payment
+
+
+async def _settle(payment: Payment, gateway: Gateway, desk: SettlementDesk) -> None:
+    """The signature covers no amount and can be replayed: the gateway has the last word."""
+    try:
+        link = await gateway.fetch_link(payment)
+    except GatewayUnavailable:
+        log.warning("callback_without_gateway", payment_id=str(payment.id))
+        return  # the webhook follows, or we ask again
+    for capture in link.captures:
+        await desk.ask(
+            Captured(payment_id=payment.id, capture=capture, correlation=correlation.get())
+        )
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Order {number}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><main><h1>Thank you</h1><p>Order <strong>{number}</strong>: {status}.</p>
+<p><a href="/">Back to the shop</a></p></main></body></html>
+"""
