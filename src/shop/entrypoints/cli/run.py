@@ -1,0 +1,109 @@
+"""`shop run`: the one process."""
+
+import asyncio
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from shop.entrypoints.cli.common import Failure, with_settings
+from shop.settings import Settings
+
+ROLES = ("all", "api", "consumer")
+
+
+@click.command()
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="all",
+    show_default=True,
+    help="Serve HTTP (api), react to events (consumer), or both.",
+)
+@click.option("--host", help="Address to listen on; overrides the settings.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; overrides the settings.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Processes that serve HTTP; SQLite allows one.",
+)
+@click.option("--demo", is_flag=True, help="Load the demo catalogue if there is no product yet.")
+@with_settings
+def run(
+    settings: Settings, role: str, host: str | None, port: int | None, workers: int, *, demo: bool
+) -> None:
+    """Start the shop and serve until SIGTERM or Ctrl-C.
+
+    On an empty embedded database the schema is made first.
+    """
+    from msgspec.structs import replace
+
+    http = replace(
+        settings.http,
+        host=settings.http.host if host is None else host,
+        port=settings.http.port if port is None else port,
+    )
+    settings = replace(settings, http=http)
+    if workers > 1:
+        raise Failure("--workers: SQLite serves with one process; more need a database server.")
+    with _alone(Path(settings.data.dir), role):
+        sys.exit(_serve(settings, role, demo=demo))
+
+
+@contextmanager
+def _alone(folder: Path, role: str) -> Iterator[None]:
+    """SQLite and the in-process cache allow one process that serves; consumers may stand beside it.
+
+    The lock goes with the process, however that ends.
+    """
+    if role == "consumer":
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "shop.lock").open("a+")
+    except OSError as error:
+        raise Failure(f"The data folder {folder} cannot be used: {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise Failure(
+                f"Another shop (process {holder}) already serves from the data folder {folder}."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _serve(settings: Settings, role: str, *, demo: bool) -> int:
+    """Run until told to stop; the exit code."""
+    import uvloop
+
+    from shop.core.kernel.errors import ShopError
+    from shop.entrypoints import logs
+    from shop.entrypoints.cli.serving import serve
+    from shop.entrypoints.http.server import PortTaken
+
+    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, role, demo=demo))
+    except PortTaken as error:
+        raise Failure(str(error)) from None
+    except ShopError as error:
+        raise Failure(error.detail) from None
+    except Failure:
+        raise
+    except Exception:  # noqa: BLE001 - an actor that kept crashing has said so in the log
+        return 1
+    return 0
