@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, MediaType, Response, get, post
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -139,7 +139,7 @@ class OAuthController(Controller):
             await sign_out.revoke(_needed(form, "token"), client)
         except _Refusal as refusal:
             return refusal.answer()
-        return Response(None, headers=_PRIVATE)
+        return Response(None, media_type=MediaType.TEXT, headers=_PRIVATE)
 
     @get("/jwks")
     @served

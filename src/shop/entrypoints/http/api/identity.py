@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, MediaType, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
@@ -169,7 +169,7 @@ class IdentityController(Controller):
         """Prove an e-mail address with the secret mailed to it."""
         await verification.verify(data.token)
 
-    @post("/verify-email/resend", status_code=202)
+    @post("/verify-email/resend", status_code=202, media_type=MediaType.TEXT)
     @served
     async def resend(self, data: JSONBody[EmailBody], resending: Given[Resending]) -> None:
         """Mail the link once more. The answer is the same whether there is such an account."""
@@ -255,7 +255,7 @@ class IdentityController(Controller):
         """Sign out somewhere else."""
         await sign_out.end(caller, SessionId(session_id))
 
-    @post("/resetpassword", status_code=202)
+    @post("/resetpassword", status_code=202, media_type=MediaType.TEXT)
     @served
     async def forgot(self, data: JSONBody[EmailBody], forgotten: Given[Forgotten]) -> None:
         """Mail a link to choose a new password. The answer tells nothing about the account."""

@@ -1,0 +1,149 @@
+"""Identity by itself: its real wiring over a storage, with mails and carts in the test's hand."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
+from litestar import Litestar
+from litestar.datastructures import State
+
+from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
+from shop.adapters.sql.provider import SqlStorage
+from shop.adapters.system.provider import Identity, System
+from shop.core.checkout.carts import CartCommand, PricedCart
+from shop.core.users.liveness import Liveness
+from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.http.api.addresses import AddressController
+from shop.entrypoints.http.api.admin_users import UserAdminController
+from shop.entrypoints.http.api.identity import IdentityController
+from shop.entrypoints.http.auth import JwtAuthenticator
+from shop.entrypoints.http.oauth import OAuthController
+from shop.entrypoints.http.problems import PROBLEMS
+from shop.ports.notifications import Letter, Post
+from shop.ports.system import Schema
+from shop.ports.users import Passwords, Tokens
+from shop.settings import Settings
+from shop.wiring import Conditions, People
+from tests.kit.containers import FakeSystem
+
+PASSWORD = "three green kettles"
+
+
+class Letterbox(Post):
+    """Keeps every letter, also of units that were undone."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def queue(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+    def templates(self) -> list[str]:
+        return [letter.template for letter in self.letters]
+
+    def secret(self, template: str, to: str = "") -> str:
+        """The secret in the newest letter of that kind."""
+        fitting = [x for x in self.letters if x.template == template and to in ("", x.to)]
+        return secret_in(fitting[-1])
+
+
+def secret_in(letter: Letter) -> str:
+    return parse_qs(urlsplit(letter.data["link"]).query)["token"][0]
+
+
+class FakePasswords(Passwords):
+    """Costs nothing; `rounds` makes hashes outdated."""
+
+    def __init__(self) -> None:
+        self.rounds = 1
+        self.verified: list[str | None] = []
+
+    async def hash(self, password: str) -> str:
+        return f"{self.rounds}:{password[::-1]}"
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        self.verified.append(hashed)
+        return hashed is not None and hashed.partition(":")[2] == password[::-1]
+
+    def outdated(self, hashed: str) -> bool:
+        return not hashed.startswith(f"{self.rounds}:")
+
+
+class FakeCartDesk:
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[CartCommand] = []
+
+    async def ask(self, command: CartCommand) -> PricedCart | None:
+        self.asked.append(command)
+        return None
+
+
+class Fakes(Provider):
+    scope = Scope.APP
+
+    @provide
+    def letterbox(self) -> Letterbox:
+        return Letterbox()
+
+    @provide
+    def post(self, letterbox: Letterbox) -> Post:
+        return letterbox
+
+    @provide
+    def desk(self) -> FakeCartDesk:
+        return FakeCartDesk()
+
+    @provide
+    def carts(self, desk: FakeCartDesk) -> CartDesk:
+        return desk  # type: ignore[return-value]
+
+
+class CheapPasswords(Provider):
+    scope = Scope.APP
+
+    @provide
+    def fake(self) -> FakePasswords:
+        return FakePasswords()
+
+    @provide(override=True)
+    def passwords(self, fake: FakePasswords) -> Passwords:
+        return fake
+
+
+@asynccontextmanager
+async def people(
+    storage: str, folder: Path, settings: Settings = Settings(), extra: Sequence[Provider] = ()
+) -> AsyncIterator[AsyncContainer]:
+    url = str(settings.site.url)
+    container = make_async_container(
+        System(url),
+        Identity(url, memory_kib=8, time_cost=1, parallelism=1, threads=1, queue=64),
+        MemoryCaching(),
+        MemoryStorage() if storage == "memory" else SqlStorage(folder / "shop.db"),
+        Conditions(settings),
+        People(),
+        Fakes(),
+        FakeSystem(),
+        CheapPasswords(),
+        *extra,
+        validation_settings=STRICT_VALIDATION,
+    )
+    try:
+        await (await container.get(Schema)).migrate()
+        yield container
+    finally:
+        await container.close()
+
+
+async def identity_app(container: AsyncContainer) -> Litestar:
+    tokens, liveness = await container.get(Tokens), await container.get(Liveness)
+    authenticator = JwtAuthenticator(tokens, liveness)
+    return Litestar(
+        [IdentityController, AddressController, UserAdminController, OAuthController],
+        exception_handlers=PROBLEMS,
+        state=State({"container": container, "authenticator": authenticator}),
+    )
