@@ -10,8 +10,13 @@ from sqlalchemy import make_url
 from shop.adapters.feeds.provider import FeedReaders
 from shop.adapters.files.media_provider import FolderPictures
 from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
+from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
+from shop.adapters.pdf.documents import Seller
+from shop.adapters.pdf.provider import PdfPapers
+from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.catalog_provider import SqlCatalog
+from shop.adapters.sql.orders_provider import SqlOrderStorage
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import Identity, System
 from shop.core.catalog.importing import Importing
@@ -25,10 +30,19 @@ from shop.core.catalog.service import (
 )
 from shop.core.catalog.suggest import Suggesting
 from shop.core.checkout.booking import Booking
+from shop.core.checkout.books import Bookkeeping
+from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.carts import CartCommand, CartService, PricedCart
+from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import Drafting, PlaceOrder
+from shop.core.checkout.expiry import Expiry
+from shop.core.checkout.fulfilment import Fulfilment
+from shop.core.checkout.links import LinkKeeper, PaymentLinks
+from shop.core.checkout.once import Once
+from shop.core.checkout.refunds import Refunding, RefundSender
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
+from shop.core.checkout.settlement import Report, Settled, Settlement
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.service import Stockroom
 from shop.core.kernel.errors import ShopError
@@ -50,10 +64,15 @@ from shop.core.users.throttle import Throttle
 from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
+from shop.entrypoints.http.api.order_answers import OrderAnswers
+from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports.catalog import CatalogChanges, CatalogReads
+from shop.ports.checkout import Answers
+from shop.ports.payments import Gateway
+from shop.ports.system import Secrets
 from shop.ports.uow import Units
 from shop.settings import Settings
 
@@ -68,6 +87,32 @@ class UseCases(Provider):
     replies = provide(Replies)
     booking = provide(Booking)
     checkout = provide(Checkout)
+
+
+class OrderParts(Provider):
+    """What happens to an order and its money after it was placed."""
+
+    scope = Scope.REQUEST
+
+    books = provide(Bookkeeping)
+    once = provide(Once)
+    settlement = provide(Settlement)
+    refunding = provide(Refunding)
+    refund_sender = provide(RefundSender)
+    link_keeper = provide(LinkKeeper)
+    payment_links = provide(PaymentLinks)
+    completion = provide(Completion)
+    expiry = provide(Expiry)
+    cancellation = provide(Cancellation)
+    fulfilment = provide(Fulfilment)
+
+    @provide(scope=Scope.APP)
+    async def order_tokens(self, secrets: Secrets) -> OrderTokens:
+        return OrderTokens(await secrets.get("order-tokens"))
+
+    @provide(scope=Scope.APP)
+    def answers(self, tokens: OrderTokens) -> Answers:
+        return OrderAnswers(tokens)
 
 
 class People(Provider):
@@ -232,12 +277,47 @@ class DeskRoom(Provider):
         return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts")))
 
     @provide
-    def checkout(self, container: AsyncContainer, units: Units, gauges: Desks) -> CheckoutDesk:
+    def checkout(
+        self,
+        container: AsyncContainer,
+        units: Units,
+        gauges: Desks,
+        gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
+        answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
+    ) -> CheckoutDesk:
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             async with container() as scope:
                 return await (await scope.get(Checkout)).place_all(commands)
 
         return CheckoutDesk(Desk("checkout", many, units, gauge=gauges.gauge("checkout")))
+
+    @provide
+    def settlement(self, container: AsyncContainer, units: Units, gauges: Desks) -> SettlementDesk:
+        async def many(reports: Sequence[Report]) -> Sequence[Settled | ShopError]:
+            async with container() as scope:
+                return await (await scope.get(Settlement)).settle_all(reports)
+
+        return SettlementDesk(Desk("settlement", many, units, gauge=gauges.gauge("settlement")))
+
+
+def _orders(settings: Settings) -> list[Provider]:
+    memory = settings.database_url.startswith("memory:")
+    seller = Seller(
+        name=settings.tax.seller_name,
+        address=settings.tax.seller_address_lines,
+        gstin=settings.tax.gstin,
+        state=settings.tax.state,
+    )
+    # The shop calls itself, wherever it listens: the public URL may end at a proxy elsewhere.
+    host = settings.http.host if settings.http.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+    return [
+        MemoryOrderStorage() if memory else SqlOrderStorage(),
+        SandboxPayments(
+            str(settings.site.url), f"http://{host}:{settings.http.port}/webhooks/razorpay"
+        ),
+        PdfPapers(seller),
+        OrderParts(),
+    ]
 
 
 def _catalog(settings: Settings) -> list[Provider]:
@@ -271,6 +351,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         MemoryCaching(),
         storage,
         *_catalog(settings),
+        *_orders(settings),
         Conditions(settings),
         UseCases(),
         DeskRoom(),

@@ -8,6 +8,7 @@ from typing import Any
 from dishka import AsyncContainer, Provider, Scope, provide
 from msgspec.structs import replace
 
+from shop.entrypoints.actors.desks import CheckoutDesk
 from shop.ports.system import Clock, Schema
 from shop.settings import Data, Database, Mail, Media, Settings, Url
 from shop.wiring import make_container
@@ -42,6 +43,7 @@ async def running(settings: Settings, *overrides: Provider) -> AsyncIterator[Asy
     container = make_container(settings, FakeSystem(), *overrides)
     try:
         await (await container.get(Schema)).migrate()
+        await container.get(CheckoutDesk)  # as at a real start: what it needs exists before use
         yield container
     finally:
         await container.close()

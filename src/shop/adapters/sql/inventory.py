@@ -49,7 +49,7 @@ _CHANGE = Hot(
     )
     .where(
         variants.c.id == bindparam("variant"),
-        variants.c.held + bindparam("held_again") >= 0,
+        variants.c.held + bindparam("held_again") >= sa.literal_column("0"),
         variants.c.on_hand + bindparam("on_hand_again")
         >= variants.c.held + bindparam("held_once_more"),
     )
