@@ -1,0 +1,98 @@
+"""What a browser sends: fields of forms, read without trusting any."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, urlsplit
+
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.postal import PostalAddress
+from shop.core.users.postal import INDIA, line, phone, pin_code, state_code
+from shop.entrypoints.http.served import HttpRequest
+
+_MOST_FIELDS = 500
+_MOST_MONEY = 13
+
+
+class Form(dict[str, str]):
+    """Each field once, the last one counts; what is missing is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+    def text(self, name: str) -> str:
+        return self[name].strip()
+
+    def count(self, name: str) -> int:
+        """Raises `Malformed` for anything but a small whole number."""
+        text = self.text(name)
+        if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > _MOST_MONEY:
+            raise Malformed("This must be a whole number.", field=name, kind="number")
+        return int(text)
+
+
+async def read_form(request: HttpRequest) -> Form:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Malformed("This is no form of ours.", field="Content-Type", kind="format")
+    try:
+        text = (await request.body()).decode()
+        return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise Malformed("This form cannot be read.", field="", kind="format") from None
+
+
+def amount(text: str, field: str) -> int:
+    """Rupees, as people write them, in paise. Raises `Malformed`."""
+    tidy = text.strip().removeprefix("₹").replace(",", "").strip()
+    whole, _, rest = tidy.partition(".")
+    if not (whole.isdigit() and tidy.isascii() and len(whole) < _MOST_MONEY) or (
+        rest and not (rest.isdigit() and len(rest) <= 2)  # noqa: PLR2004 - paise
+    ):
+        raise Malformed("Please write an amount such as 1299 or 1299.50.", field=field)
+    return int(whole) * 100 + int(rest.ljust(2, "0"))
+
+
+def local_path(text: str, otherwise: str = "/") -> str:
+    """The path if it is one of ours: nobody is sent to another site by a link to this one."""
+    if not text.startswith("/") or text.startswith("//") or "\\" in text:
+        return otherwise
+    if any(ord(c) < 33 or ord(c) > 126 for c in text):  # noqa: PLR2004 - browsers drop such
+        return otherwise
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return otherwise
+    return otherwise if parts.scheme or parts.netloc else text
+
+
+class Errors(dict[str, str]):
+    """What is wrong with a form, field by field."""
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Note a `Malformed` under its field and go on."""
+        try:
+            yield
+        except Malformed as wrong:
+            self.setdefault(wrong.field, wrong.detail)
+
+
+ADDRESS_FIELDS = ("name", "phone", "street", "city", "state", "zipcode")
+
+
+def read_address(form: Mapping[str, str], errors: Errors) -> PostalAddress:
+    """An Indian address; every field that is wrong is noted, not just the first."""
+    checks: dict[str, Callable[[str], str]] = {
+        "name": lambda text: line(text, "name"),
+        "phone": lambda text: phone(text, INDIA, field="phone"),
+        "street": lambda text: line(text, "street"),
+        "city": lambda text: line(text, "city"),
+        "state": state_code,
+        "zipcode": pin_code,
+    }
+    told = {}
+    for name, check in checks.items():
+        told[name] = ""
+        with errors.gathered():
+            told[name] = check(form[name])
+    return PostalAddress(**told)

@@ -1,0 +1,227 @@
+"""Looking around: home, categories, search, products."""
+
+from typing import Any
+
+from litestar.params import FromPath
+from msgspec import Struct
+
+from shop.core.catalog.model import NotABuyer, ReviewExists
+from shop.core.catalog.service import Reviewing, WriteReview
+from shop.core.catalog.views import CategoryNode, ProductCard, VariantView
+from shop.core.catalog.words import words_of
+from shop.core.checkout.terms import Terms
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.money import Money
+from shop.core.pricing.model import PricePolicy
+from shop.core.users.postal import line
+from shop.entrypoints.http.served import Given
+from shop.entrypoints.http.web.forms import amount
+from shop.entrypoints.http.web.replies import Reply
+from shop.entrypoints.http.web.routing import form, page
+from shop.entrypoints.http.web.visit import Visit, visited
+from shop.ports.catalog import CatalogReads, ProductFilter, Sort
+
+_PAGE = 24
+_SHOWCASE = 100
+_REVIEWS = 20
+_SORTS = (
+    ("newest", "Newest first"),
+    ("price", "Price: low to high"),
+    ("-price", "Price: high to low"),
+    ("rating", "Best rated"),
+    ("title", "Name"),
+)
+_MOST_STARS = 5
+
+
+class Chosen(Struct, frozen=True):
+    """The filters as they were typed; what makes no sense counts as not given."""
+
+    sort: str
+    min: str
+    max: str
+    brand: str
+    in_stock: str
+
+    @classmethod
+    def of(cls, visit: Visit, default: Sort) -> "Chosen":
+        given = visit.request.query_params
+        sort = given.get("sort", default)
+        return cls(
+            sort=sort if sort in set(Sort) else default,
+            min=given.get("min", "")[:20],
+            max=given.get("max", "")[:20],
+            brand=given.get("brand", "")[:200],
+            in_stock="yes" if given.get("in_stock") else "",
+        )
+
+    def filter(self, category: str = "", words: tuple[str, ...] = ()) -> ProductFilter:
+        return ProductFilter(
+            category=category,
+            words=words,
+            brand=self.brand,
+            min_price=_amount(self.min),
+            max_price=_amount(self.max),
+            in_stock=True if self.in_stock else None,
+        )
+
+
+def _amount(text: str) -> int | None:
+    try:
+        return amount(text, "") if text else None
+    except Malformed:
+        return None
+
+
+@page("/")
+@visited
+async def home(
+    visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy], terms: Given[Terms]
+) -> Reply:
+    tree = await reads.tree()
+    cards = (await reads.page(ProductFilter(), Sort.NEWEST, _SHOWCASE)).cards()
+    free = policy.shipping[0].free_from
+    return await visit.page(
+        "home.html",
+        keep=True,
+        tree=tree,
+        cards=_mixed(cards),
+        pictures=_pictures(cards),
+        cod=terms.cod,
+        free_from=Money(free, policy.currency) if free else None,
+    )
+
+
+def _pictures(cards: list[ProductCard]) -> dict[str, str]:
+    """One picture for each top category: its newest product's."""
+    found: dict[str, str] = {}
+    for card in cards:
+        if card.category and card.image:
+            found.setdefault(card.category.path.partition("/")[0], card.image.url)
+    return found
+
+
+def _mixed(cards: list[ProductCard]) -> list[ProductCard]:
+    """The newest of each top category in turn: a delivery of one kind must not fill the page."""
+    shelves: dict[str, list[ProductCard]] = {}
+    for card in cards:
+        path = card.category.path if card.category else ""
+        shelves.setdefault(path.partition("/")[0], []).append(card)
+    longest = max(map(len, shelves.values()), default=0)
+    return [shelf[i] for i in range(longest) for shelf in shelves.values() if i < len(shelf)]
+
+
+@page("/categories/{path:path}")
+@visited
+async def category(path: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
+    where = path.strip("/")
+    trail = await reads.category(where)
+    tree = await reads.tree()
+    chosen = Chosen.of(visit, Sort.NEWEST)
+    return await _listing(
+        visit,
+        reads,
+        chosen,
+        chosen.filter(category=where),
+        heading=trail[-1].name,
+        trail=trail,
+        below=_below(tree, where),
+        tree=tree,
+        sorts=_SORTS,
+    )
+
+
+def _below(nodes: tuple[CategoryNode, ...], path: str) -> tuple[CategoryNode, ...]:
+    for node in nodes:
+        if node.path == path:
+            return node.children
+        if path.startswith(f"{node.path}/"):
+            return _below(node.children, path)
+    return ()
+
+
+@page("/search")
+@visited
+async def search(visit: Visit, reads: Given[CatalogReads]) -> Reply:
+    q = visit.request.query_params.get("q", "").strip()[:100]
+    words = words_of(q)
+    chosen = Chosen.of(visit, Sort.RELEVANCE if words else Sort.NEWEST)
+    heading = f"Results for “{q}”" if q else chosen.brand or "All products"
+    best = (("relevance", "Best match"),) if words else ()
+    return await _listing(
+        visit,
+        reads,
+        chosen,
+        chosen.filter(words=words),
+        q=q,
+        heading=heading,
+        trail=(),
+        below=(),
+        tree=await reads.tree(),
+        sorts=(*best, *_SORTS),
+    )
+
+
+async def _listing(
+    visit: Visit, reads: CatalogReads, chosen: Chosen, which: ProductFilter, **context: Any
+) -> Reply:
+    cursor = visit.request.query_params.get("cursor") or None
+    found = await reads.page(which, Sort(chosen.sort), _PAGE, cursor, facets=True)
+    brands = [one.value for one in found.facets.brands] if found.facets else []
+    if chosen.brand and chosen.brand not in brands:
+        brands.insert(0, chosen.brand)
+    return await visit.page(
+        "listing.html",
+        keep=True,
+        chosen=chosen,
+        brands=sorted(brands, key=str.casefold),
+        cards=found.cards(),
+        total=found.total,
+        cursor=found.next_cursor,
+        **context,
+    )
+
+
+@page("/products/{slug:str}")
+@visited
+async def product(slug: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
+    found = await reads.product(slug)
+    reviews = await reads.reviews(slug, _REVIEWS)
+    return await visit.page(
+        "product.html",
+        keep=True,
+        product=found,
+        first=_first(found.variants),
+        axes=" and ".join(axis.name.lower() for axis in found.options),
+        reviews=reviews,
+        tree=await reads.tree(),
+    )
+
+
+def _first(variants: tuple[VariantView, ...]) -> VariantView:
+    """The one that is chosen to begin with: the cheapest that can be had."""
+    return min(variants, key=lambda one: (not one.in_stock, one.price.amount))
+
+
+@form("/products/{slug:str}/reviews")
+@visited
+async def review(
+    slug: FromPath[str], visit: Visit, reads: Given[CatalogReads], reviewing: Given[Reviewing]
+) -> Reply:
+    visit.caller.known()
+    found = await reads.product(slug)
+    back = f"/products/{found.slug}"
+    rating = visit.form.count("rating")
+    if not 1 <= rating <= _MOST_STARS:
+        raise Malformed("Please give one to five stars.", field="rating", kind="range")
+    command = WriteReview(
+        product_id=found.id,
+        rating=rating,
+        title=line(visit.form["title"][:200], "title", empty=True),
+        body=visit.form.text("body")[:5000],
+    )
+    try:
+        await reviewing.write(visit.caller, command)
+    except (NotABuyer, ReviewExists) as no:
+        return visit.see(back, no.code)
+    return visit.see(back, "reviewed")

@@ -1,0 +1,84 @@
+"""Refusals in words for people."""
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, ExceptionHandlersMap
+from msgspec import Struct
+
+from shop.core.kernel.errors import Limited, ShopError, Unavailable
+from shop.entrypoints.http.problems import PROBLEMS, status_of
+from shop.entrypoints.http.web.rendering import render
+from shop.entrypoints.http.web.replies import html
+
+_TITLES = {
+    400: "That did not work",
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "We cannot find this page",
+    405: "That did not work",
+    410: "This link is used up",
+    429: "A little too fast",
+    500: "Something went wrong",
+    503: "One moment, please",
+}
+_WORDS = {
+    400: "The address or the form is not complete.",
+    404: "It may have moved, or the link is not quite right.",
+    500: "The fault is ours and has been noted. Please try again.",
+    503: "The shop is busy right now. Please try again in a moment.",
+}
+#: Paths whose callers are programs.
+_PROGRAMS = ("/api/", "/oauth2/", "/webhooks/", "/.well-known/", "/media/", "/static/", "/docs")
+_OURS = 500
+
+
+class Told(Struct, frozen=True):
+    status: int
+    title: str
+    words: str
+    retry_after: int = 0
+
+
+def refusal(error: ShopError) -> Told:
+    status = status_of(error)
+    wait = 0
+    if isinstance(error, Limited):
+        wait = error.retry_after
+    elif isinstance(error, Unavailable):
+        wait = 1
+    return told(status, error.detail, wait)
+
+
+def told(status: int, detail: str = "", wait: int = 0) -> Told:
+    title = _TITLES.get(status, "That did not work")
+    return Told(status, title, _WORDS.get(status, detail), wait)
+
+
+def _for_people(request: Request[Any, Any, Any]) -> bool:
+    path = request.url.path
+    return not path.startswith(_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+
+
+def _page_or_problem(kind: type[Exception]) -> Any:
+    problem: Any = PROBLEMS[kind]
+
+    def handler(request: Request[Any, Any, Any], error: Any) -> Response[Any] | ASGIApp:
+        answer: Response[Any] = problem(request, error)  # it also writes the log
+        if not _for_people(request):
+            return answer
+        status = answer.status_code or _OURS
+        detail = error.detail if isinstance(error, (ShopError, HTTPException)) else ""
+        body = render("bare.html", told=told(status, detail), shop="")
+        page = html(body, status=status)
+        kept = (b"allow", b"retry-after")
+        headers = {k.decode(): v.decode() for k, v in page.headers}
+        headers |= {k: v for k, v in (answer.headers or {}).items() if k.lower().encode() in kept}
+        return Response(body, status_code=status, headers=headers, media_type="text/html")
+
+    return handler
+
+
+#: In place of `PROBLEMS`: the same answers for programs, pages for people.
+REFUSALS: ExceptionHandlersMap = {kind: _page_or_problem(kind) for kind in PROBLEMS}  # type: ignore[arg-type]

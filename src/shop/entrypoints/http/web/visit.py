@@ -1,0 +1,388 @@
+"""One request of a browser: who is behind it, what it may send, and what it is told.
+
+A signed-in browser holds the same pair of tokens as any client of the API, each in a cookie that
+no script can read; /api/v1 itself never looks at cookies. A form counts only when the browser says
+that it comes from our own page and it carries the token bound to the visitor's cookie.
+"""
+
+import functools
+import hashlib
+import hmac
+import inspect
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from dishka import AsyncContainer
+from msgspec import Struct
+
+from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
+from shop.core.checkout.terms import Terms
+from shop.core.kernel.access import NOBODY, Caller, Permission
+from shop.core.kernel.context import correlation
+from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
+from shop.core.users.issuing import TokenPair
+from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
+from shop.core.users.sessions import Refreshing
+from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.http.api.cart import owner_of
+from shop.entrypoints.http.auth import Authenticator
+from shop.entrypoints.http.served import HttpRequest, served
+from shop.entrypoints.http.web.forms import Form, local_path, read_form
+from shop.entrypoints.http.web.refusals import refusal
+from shop.entrypoints.http.web.rendering import render
+from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
+from shop.ports.system import Ids, Secrets
+
+_YEAR = 365 * 24 * 3600
+_NOTE_LASTS = 60
+_SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
+_NOTE = re.compile(r"([a-z-]{1,40})(?:\.(\d{1,6}))?")
+_ORDERS = 5
+
+#: What a page says once after a form was sent; `{}` is a number.
+NOTES = {
+    "added": "Added to your cart.",
+    "few-left": "Only {} left: please choose fewer.",
+    "sold-out": "This item has just sold out.",
+    "not-for-sale": "This item is not for sale any more.",
+    "cart-full": "Your cart is full: it holds 100 different items.",
+    "quantity": "Please choose a quantity from 1 to 99.",
+    "coupon-on": "Coupon applied.",
+    "signed-out": "You are signed out.",
+    "signed-in": "Welcome back.",
+    "welcome": "Your account is ready. We have sent you a link to confirm your e-mail address.",
+    "verified": "Thank you, your e-mail address is confirmed.",
+    "password": "Your password is changed. Please sign in with the new one.",
+    "password-changed": "Your password is changed; your other devices are signed out.",
+    "saved": "Saved.",
+    "email-waits": "Saved. Please open the link we have sent to the new e-mail address.",
+    "removed": "Removed.",
+    "address-most": "You have as many addresses as one account can keep.",
+    "session-ended": "That device is signed out.",
+    "mail-sent": "If there is such an account, a mail is on its way.",
+    "cancelled": "The order is cancelled.",
+    "order-moved": "The order is updated.",
+    "order-state": "The order has moved on meanwhile; nothing was changed.",
+    "refund-asked": "The refund is on its way.",
+    "refund-large": "That is more than can still be refunded.",
+    "no-link": "The payment page does not answer right now. Please try again in a minute.",
+    "reviewed": "Thank you for your review.",
+    "mail-resent": "The mail is queued again.",
+}
+_TROUBLE = frozenset(
+    {"few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
+    | {"refund-large", "no-link", "address-most"}
+)
+
+
+class Note(Struct, frozen=True):
+    text: str
+    trouble: bool
+
+
+class Front(Struct, frozen=True):
+    """What all visits share."""
+
+    container: AsyncContainer
+    authenticator: Authenticator
+    ids: Ids
+    cart_desk: CartDesk
+    key: bytes
+    shop_name: str
+    site_url: str
+    development: bool
+
+    @property
+    def secure(self) -> bool:
+        return self.site_url.startswith("https:")
+
+    @property
+    def prefix(self) -> str:
+        return "__Host-shop-" if self.secure else "shop-"
+
+    def sign(self, text: str) -> str:
+        digest = hmac.digest(self.key, text.encode(), hashlib.sha256)
+        return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+async def front_of(request: HttpRequest) -> Front:
+    state = request.app.state
+    made: Front | None = state.get("front")
+    if made is None:
+        container: AsyncContainer = state.container
+        rules = await container.get(IdentityRules)
+        terms = await container.get(Terms)
+        secrets = await container.get(Secrets)
+        made = state.front = Front(
+            container=container,
+            authenticator=state.authenticator,
+            ids=await container.get(Ids),
+            cart_desk=await container.get(CartDesk),
+            key=await secrets.get("storefront-forms"),
+            shop_name=terms.shop_name,
+            site_url=rules.site_url,
+            development=rules.development,
+        )
+    return made
+
+
+class Visit:
+    def __init__(self, front: Front, request: HttpRequest) -> None:
+        self.front = front
+        self.request = request
+        self.caller: Caller = NOBODY
+        self.form = Form()
+        self._cookies: dict[str, Header] = {}
+        self._seen = self._cookie("visitor")
+        self._had_note = False
+
+    # --- cookies ---
+
+    def _cookie(self, name: str) -> str:
+        value = self.request.cookies.get(self.front.prefix + name, "")
+        return value if name not in {"visitor", "cart"} or _SECRET.fullmatch(value) else ""
+
+    def _set(self, name: str, value: str, lasts: int | None = None) -> None:
+        name = self.front.prefix + name
+        self._cookies[name] = cookie(name, value, secure=self.front.secure, lasts=lasts)
+
+    def new_secret(self) -> str:
+        return urlsafe_b64encode(self.front.ids.secret(32)).decode().rstrip("=")
+
+    # --- who ---
+
+    async def identify(self) -> None:
+        """By the access token; when that has run out, by the refresh token, once."""
+        access, refresh = self._cookie("access"), self._cookie("refresh")
+        if access:
+            with suppress(Unauthenticated):
+                self.caller = await self.front.authenticator.caller(f"Bearer {access}")
+                return
+        if not refresh:
+            return
+        async with self.front.container() as scope:
+            refreshing = await scope.get(Refreshing)
+            try:
+                pair = await refreshing.refresh(refresh, FIRST_PARTY)
+            except GrantInvalid:
+                self._forget_tokens()
+                return
+        self.keep(pair)
+        self.caller = await self.front.authenticator.caller(f"Bearer {pair.access_token}")
+
+    def keep(self, pair: TokenPair) -> None:
+        self._set("access", pair.access_token, pair.expires_in)
+        self._set("refresh", pair.refresh_token, _YEAR)
+
+    def _forget_tokens(self) -> None:
+        for name in ("access", "refresh"):
+            self._set(name, "", 0)
+
+    async def sign_in(self, pair: TokenPair) -> None:
+        """Start anew as somebody: fresh form tokens, and the guest's cart goes along."""
+        self.keep(pair)
+        self.caller = await self.front.authenticator.caller(f"Bearer {pair.access_token}")
+        self._seen = self.new_secret()
+        self._set("visitor", self._seen)
+        guest = self._cookie("cart")
+        owner, left = owner_of(self.caller, None), owner_of(NOBODY, guest or None)
+        if owner is not None and left is not None:
+            command = MergeGuest(owner=owner.name, guest=left.name, correlation=correlation.get())
+            await self.front.cart_desk.ask(command)
+            self._set("cart", "", 0)
+
+    def sign_out(self) -> None:
+        self.caller = NOBODY
+        self._forget_tokens()
+        self._seen = ""
+        for name in ("visitor", "orders"):
+            self._set(name, "", 0)
+
+    # --- forms ---
+
+    @property
+    def csrf(self) -> str:
+        """The token for this visitor's forms; a first one brings the cookie it is bound to."""
+        if not self._seen:
+            self._seen = self.new_secret()
+            self._set("visitor", self._seen)
+        return self.front.sign(f"form {self._seen}")
+
+    async def receive(self) -> None:
+        """Read the form that was sent. Raises `Denied` unless it is one of our own pages'."""
+        fetched = self.request.headers.get("sec-fetch-site")
+        origin = self.request.headers.get("origin")
+        if fetched is not None:
+            ours = fetched in {"same-origin", "none"}
+        elif origin is not None:
+            host = self.request.headers.get("host", "")
+            ours = origin == self.front.site_url or urlsplit(origin).netloc == host
+        else:
+            ours = True  # an old browser; the token decides
+        self.form = await read_form(self.request)
+        mine = self.front.sign(f"form {self._seen}") if self._seen else ""
+        if not ours or not mine or not hmac.compare_digest(mine.encode(), self._token()):
+            raise Denied("This page was open for too long. Go back, reload it and try again.")
+
+    def _token(self) -> bytes:
+        return self.form["csrf"].encode("utf-8", "surrogatepass")
+
+    # --- the cart ---
+
+    def owner(self) -> str:
+        """Whose cart it is; a guest without one gets a token for it."""
+        owner = owner_of(self.caller, self._cookie("cart") or None, self.front.ids)
+        if owner is None:
+            raise Unauthenticated("Please sign in.")
+        if owner.fresh:
+            self._set("cart", owner.fresh, _YEAR)
+        return owner.name
+
+    async def cart(self) -> PricedCart | None:
+        """None for a guest who never put anything in one."""
+        if self.caller.user_id is None and not self._cookie("cart"):
+            return None
+        return await self.front.cart_desk.ask(CartCommand(owner=self.owner()))
+
+    async def _count(self) -> int:
+        with suppress(ShopError):
+            cart = await self.cart()
+            return sum(line.quantity for line in cart.cart.lines) if cart else 0
+        return 0
+
+    # --- a guest's orders ---
+
+    def order_token(self, number: str) -> str | None:
+        return dict(self._orders()).get(number)
+
+    def open_order(self, number: str, token: str) -> None:
+        """Remember the token: the few orders opened last can be looked at from this browser."""
+        others = [(n, t) for n, t in self._orders() if n != number]
+        kept = [(number, token), *others][:_ORDERS]
+        self._set("orders", "~".join(f"{n}:{t}" for n, t in kept), _YEAR)
+
+    def _orders(self) -> list[tuple[str, str]]:
+        pairs = (part.partition(":") for part in self._cookie("orders").split("~"))
+        return [(number, token) for number, _, token in pairs if token]
+
+    # --- answers ---
+
+    def note(self, code: str, number: int | None = None) -> None:
+        """Say it on the page that comes next."""
+        self._set("note", code if number is None else f"{code}.{number}", _NOTE_LASTS)
+
+    def _told(self) -> Note | None:
+        found = _NOTE.fullmatch(self._cookie("note"))
+        if self._cookie("note"):
+            self._set("note", "", 0)
+        if found is None or found[1] not in NOTES:
+            return None
+        return Note(NOTES[found[1]].format(found[2] or ""), found[1] in _TROUBLE)
+
+    def see(self, path: str, note: str = "", number: int | None = None) -> Reply:
+        if note:
+            self.note(note, number)
+        return see(path)
+
+    async def page(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        keep: bool = False,
+        form_action: str = "",
+        **context: Any,
+    ) -> Reply:
+        """`keep`: the browser may show it again when somebody goes back."""
+        count = await self._count() if status < 500 else 0  # noqa: PLR2004 - do not ask for more
+        return html(
+            render(
+                template,
+                visit=self,
+                shop=self.front.shop_name,
+                path=self.request.url.path,
+                here=_here(self.request),
+                cart_count=count,
+                note=self._told(),
+                **{"q": ""} | context,
+            ),
+            status=status,
+            keep=keep,
+            form_action=form_action,
+        )
+
+    @property
+    def is_staff(self) -> bool:
+        return self.caller.may(Permission.ORDERS_READ)
+
+    @property
+    def development(self) -> bool:
+        return self.front.development
+
+    def finish(self, reply: Reply) -> Reply:
+        reply.headers += self._cookies.values()
+        self._cookies = {}
+        return reply
+
+
+def _here(request: HttpRequest) -> str:
+    """Where to come back to after signing in."""
+    url = request.url
+    path = f"{url.path}?{url.query}" if url.query else url.path
+    return local_path(path)
+
+
+WebRoute = Callable[..., Awaitable[Any]]
+
+
+def visited(route: WebRoute) -> WebRoute:
+    """Give a route its `visit: Visit`, besides what `served` gives; refusals become pages."""
+    hints = get_type_hints(route, include_extras=True)
+    own_request = "request" in hints
+    inner = served(route)  # type: ignore[arg-type]
+    signature = inspect.signature(inner)
+    kept = [p for p in signature.parameters.values() if p.name != "visit"]
+    own_request = "request" in inspect.signature(route).parameters
+
+    @functools.wraps(route)
+    async def wrapper(**kwargs: Any) -> Reply:
+        request: HttpRequest = kwargs["request"]
+        visit = Visit(await front_of(request), request)
+        try:
+            await visit.identify()
+            if request.method == "POST":
+                await visit.receive()
+            reply = await inner(visit=visit, **kwargs)
+        except ShopError as error:
+            reply = await refused_page(visit, error)
+        return visit.finish(reply)
+
+    if not any(p.name == "request" for p in kept):
+        kept.append(
+            inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
+        )
+    wrapper.__signature__ = signature.replace(parameters=kept, return_annotation=Any)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in kept} | {"return": Any}
+    return wrapper
+
+
+async def refused_page(visit: Visit, error: ShopError) -> Reply:
+    """What a person is told; somebody who must sign in first is led there and back."""
+    if isinstance(error, Unauthenticated) and visit.caller.user_id is None:
+        back = visit.request.url.path if visit.request.method != "GET" else _here(visit.request)
+        return see(f"/sign-in?next={_quoted(back)}")
+    told = refusal(error)
+    reply = await visit.page("refusal.html", status=told.status, told=told)
+    if told.retry_after:
+        reply.headers.append((b"retry-after", str(told.retry_after).encode()))
+    return reply
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path, safe="/")
