@@ -2,13 +2,22 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
+
+
+class _Timed(Struct):
+    time: datetime
+
+
+_when = msgspec.json.Decoder(_Timed).decode
 
 
 class Envelope(Struct, frozen=True):
@@ -19,6 +28,11 @@ class Envelope(Struct, frozen=True):
     key: UUID
     kind: str
     body: bytes
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return _when(self.body).time
 
 
 class Sealer(Protocol):

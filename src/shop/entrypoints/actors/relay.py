@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from uuid import UUID
 
 from shop.entrypoints.actors.holding import Holding
 from shop.ports.bus import EventBus
@@ -91,9 +89,10 @@ class OutboxRelay:
     async def relay(self) -> int:
         """Move one batch; returns how many events it had."""
         batch = await self._outbox.oldest(BATCH)
-        self.oldest_seconds = _age(batch[0].id, self._clock.now()) if batch else 0.0
         if not batch:
+            self.oldest_seconds = 0.0
             return 0
+        self.oldest_seconds = (self._clock.now() - batch[0].at).total_seconds()
         await self._bus.publish(batch)
         await self._outbox.done(batch)
         for tell in self._then:
@@ -120,9 +119,3 @@ class OutboxRelay:
         if now >= self._counted + SAMPLE:
             self._counted = now
             self.waiting = await self._outbox.waiting()
-
-
-def _age(event: UUID, now: datetime) -> float:
-    """Seconds since the event was made: the first 48 bits of its id are milliseconds."""
-    made = datetime.fromtimestamp((event.int >> 80) / 1000, UTC)
-    return max(0.0, (now - made).total_seconds())

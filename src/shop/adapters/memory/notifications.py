@@ -1,0 +1,98 @@
+"""Mails in memory, and a post that only keeps them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from shop.core.kernel.errors import Malformed, StaleWrite
+from shop.core.kernel.ids import EmailId
+from shop.core.kernel.page import Page
+from shop.core.notifications.model import Email, EmailNotFound
+from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport
+
+
+class MemoryEmails(Emails):
+    def __init__(self, uow: MemoryUnitOfWork) -> None:
+        self._uow = uow
+
+    async def add(self, emails: Sequence[Email]) -> None:
+        table, causes = self._uow.table("emails"), self._uow.table("email_causes")
+        for email in emails:
+            if email.dedupe not in causes:
+                causes[email.dedupe] = email.id
+                table[email.id] = email
+
+    async def get(self, email_id: EmailId) -> Email:
+        return _known(self._uow.table("emails").get(email_id))
+
+    async def by_dedupe(self, dedupe: str) -> Email | None:
+        found: Email | None = self._uow.table("emails").get(
+            self._uow.table("email_causes").get(dedupe)
+        )
+        return found
+
+    async def save(self, emails: Sequence[Email]) -> list[Email]:
+        table = self._uow.table("emails")
+        saved = [replace(email, version=email.version + 1) for email in emails]
+        for email in saved:
+            seen = table.get(email.id)
+            if seen is None or seen.version != email.version - 1:
+                raise StaleWrite("Somebody else changed this mail first.")
+            table[email.id] = email
+        return saved
+
+
+class MemoryEmailReads(EmailReads):
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def get(self, email_id: EmailId) -> Email:
+        return _known(self._store.table("emails").get(email_id))
+
+    async def page(self, which: EmailFilter, limit: int, cursor: str | None) -> Page[Email]:
+        found = [
+            email
+            for email in self._emails()
+            if which.status in {None, email.status}
+            and which.recipient.lower() in {"", email.to.lower()}
+        ]
+        if cursor:
+            after = _after(cursor)
+            found = [email for email in found if email.id < after]
+        found.sort(key=lambda email: email.id, reverse=True)
+        shown = tuple(found[:limit])
+        return Page(shown, next_cursor=shown[-1].id.hex if len(found) > limit else None)
+
+    async def due(self, now: datetime, limit: int) -> list[Email]:
+        due = [(email.next_try_at, email) for email in self._emails() if email.next_try_at]
+        ripe = sorted((pair for pair in due if pair[0] <= now), key=lambda pair: pair[0])
+        return [email for _, email in ripe][:limit]
+
+    def _emails(self) -> list[Email]:
+        return list(self._store.table("emails").values())
+
+
+class MemoryMail(MailTransport):
+    """Keeps what was sent, by the id of the mail."""
+
+    def __init__(self) -> None:
+        self.sent: dict[EmailId, Email] = {}
+
+    async def send(self, email: Email) -> None:
+        self.sent[email.id] = email
+
+
+def _after(cursor: str) -> UUID:
+    try:
+        return UUID(hex=cursor)
+    except ValueError as error:
+        raise Malformed("This cursor is none of ours.", field="cursor") from error
+
+
+def _known(email: Email | None) -> Email:
+    if email is None:
+        raise EmailNotFound("There is no such mail.")
+    return email

@@ -1,0 +1,133 @@
+"""Sends what is queued, and shows the staff what was sent."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+from shop.core.kernel.access import Caller, Permission
+from shop.core.kernel.errors import StaleWrite
+from shop.core.kernel.ids import EmailId
+from shop.core.kernel.page import Page
+from shop.core.notifications.model import Email, EmailFailed, EmailSent, EmailStatus
+from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
+from shop.ports.system import Clock, Ids, Lease
+from shop.ports.uow import UnitOfWork, Units
+
+_LEASE = "mailer"
+#: Long enough for a batch whose every mail runs into the time limit of its transport.
+_SPAN = timedelta(seconds=60)
+_AT_ONCE = 8
+_ALL_OF_BYTE = 255
+
+Outcome = tuple[Email, EmailSent | EmailFailed | None]
+
+
+class Mailer:
+    """One sends at a time among all processes, so that nobody gets a mail twice."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        units: Units,
+        emails: Emails,
+        reads: EmailReads,
+        transport: MailTransport,
+        lease: Lease,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._uow = uow
+        self._units = units
+        self._emails = emails
+        self._reads = reads
+        self._transport = transport
+        self._lease = lease
+        self._clock = clock
+        self._ids = ids
+
+    async def send_due(self, limit: int = 100) -> int:
+        """Hand the mails that are due to the post, and record how that went; returns how many.
+
+        The post is asked outside any unit. Who crashes in between sends these mails once more.
+        """
+        if not await self._reads.due(self._clock.now(), 1):
+            return 0
+        holder = self._ids.new().hex
+        if not await self._lease.hold(_LEASE, holder, _SPAN):
+            return 0
+        try:
+            due = await self._reads.due(self._clock.now(), limit)
+            for start in range(0, len(due), _AT_ONCE):
+                some = due[start : start + _AT_ONCE]
+                outcomes = await asyncio.gather(*(self._try(email) for email in some))
+                await self._units.run(self._record(outcomes))
+            return len(due)
+        finally:
+            await self._lease.release(_LEASE, holder)
+
+    async def _try(self, email: Email) -> Outcome:
+        try:
+            await self._transport.send(email)
+        except NotSent as error:
+            chance = self._ids.secret(1)[0] / _ALL_OF_BYTE
+            now = self._clock.now()
+            return email.missed(str(error), now, chance, for_good=error.for_good)
+        except Exception as error:  # noqa: BLE001 - one bad mail must not hold up the others
+            return email.missed(type(error).__name__, self._clock.now(), 1.0, for_good=True)
+        return email.went(self._clock.now())
+
+    async def _record(self, outcomes: Sequence[Outcome]) -> None:
+        async with self._uow.begin():
+            await self._emails.save([email for email, _ in outcomes])
+            for _, fact in outcomes:
+                if fact is not None:
+                    self._uow.emit(fact)
+
+
+class MailRoom:
+    """The back office's view of the mails."""
+
+    def __init__(
+        self, uow: UnitOfWork, emails: Emails, reads: EmailReads, clock: Clock, ids: Ids
+    ) -> None:
+        self._uow = uow
+        self._emails = emails
+        self._reads = reads
+        self._clock = clock
+        self._ids = ids
+
+    async def page(
+        self, caller: Caller, which: EmailFilter, limit: int, cursor: str | None
+    ) -> Page[Email]:
+        """Newest first."""
+        caller.require(Permission.EMAILS_READ)
+        return await self._reads.page(which, limit, cursor)
+
+    async def get(self, caller: Caller, email_id: EmailId) -> Email:
+        """Raises `EmailNotFound`."""
+        caller.require(Permission.EMAILS_READ)
+        return await self._reads.get(email_id)
+
+    async def resend(self, caller: Caller, email_id: EmailId, key: str = "") -> Email:
+        """Return the mail that goes out: one that failed itself, of a sent one a copy.
+
+        The same idempotency `key` makes no second copy. Raises `EmailNotFound`.
+        """
+        caller.require(Permission.EMAILS_WRITE)
+        now = self._clock.now()
+        async with self._uow.begin():
+            email = await self._emails.get(email_id)
+            if email.status is EmailStatus.QUEUED:
+                return email
+            if email.status is EmailStatus.FAILED:
+                [again] = await self._emails.save([email.again(now)])
+                return again
+            fresh = EmailId(self._ids.new())
+            known = sha256(f"{caller.user_id} {key}".encode()).hexdigest() if key else fresh.hex
+            dedupe = f"again:{email.id.hex}:{known}"
+            await self._emails.add([email.copy(fresh, dedupe, now)])
+            stored = await self._emails.by_dedupe(dedupe)
+            if stored is None:
+                raise StaleWrite("Somebody else resent this mail first.")
+            return stored
