@@ -46,12 +46,16 @@ class ImportOptions(Struct, frozen=True, kw_only=True):
 
 
 class ImportCounts(Struct, kw_only=True):
-    """Products so far; `refused` is final only at the end. `codes` counts the faults."""
+    """Products so far; `refused` is final only at the end.
+
+    `codes` counts all faults, `hard` those by which a record was refused.
+    """
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     refused: int = 0
+    hard: int = 0
     codes: Counter[str] = field(default_factory=Counter)
 
     def line(self) -> str:
@@ -137,6 +141,7 @@ class Importing:
             for fault in faults:
                 counts.codes[fault.code] += 1
                 if fault.refused:
+                    counts.hard += 1
                     refused.add(fault.key or f"\n{fault.record}")
             counts.new += len(decided.new)
             counts.changed += len(decided.changed)

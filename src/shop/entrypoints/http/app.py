@@ -1,18 +1,41 @@
 """The HTTP application: all routes, their documentation, and what stands before them."""
 
 from dishka import AsyncContainer
-from litestar import Litestar
+from litestar import Litestar, get
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ControllerRouterHandler
+from msgspec import json
 
 from shop import __version__
+from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.addresses import AddressController
+from shop.entrypoints.http.api.admin_catalog import AdminCatalogController
+from shop.entrypoints.http.api.admin_emails import EmailAdminController
+from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
+from shop.entrypoints.http.api.admin_users import UserAdminController
+from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
 from shop.entrypoints.http.api.cart import CartController
+from shop.entrypoints.http.api.catalog import CatalogController, show_medium
+from shop.entrypoints.http.api.checkout import CheckoutController
+from shop.entrypoints.http.api.identity import IdentityController
+from shop.entrypoints.http.api.orders import OrderController
+from shop.entrypoints.http.api.payments import PaymentController
+from shop.entrypoints.http.api.orders import OrderController
+from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
+from shop.entrypoints.http.oauth import OAuthController
 from shop.entrypoints.http.problems import PROBLEM_JSON, PROBLEMS, Problem
+from shop.entrypoints.http.web.sandbox import SandboxController
+from shop.entrypoints.http.webhooks.razorpay import RazorpayController
+from shop.entrypoints.http.served import HttpRequest
+from shop.entrypoints.http.web import WEB_ROUTES
+from shop.entrypoints.http.web.sandbox import SandboxController
+from shop.entrypoints.http.webhooks.razorpay import RazorpayController
 
 _REFUSALS = {
     400: "The request is malformed; `errors` names the fields.",
@@ -26,6 +49,34 @@ _REFUSALS = {
     429: "Too often; see `Retry-After`.",
     503: "Not now; see `Retry-After`.",
 }
+
+
+_ABOUT = """The public API of the shop.
+
+Money is an integer in the minor unit (paise) with an ISO 4217 code; ids are UUIDv7; times are
+RFC 3339 in UTC; refusals are RFC 9457 problem documents with a stable `code`.
+"""
+_COMPONENTS = Components(
+    security_schemes={
+        "bearer": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="The `access_token` of `POST /api/v1/login`.",
+        )
+    }
+)
+
+
+@get("/healthz", include_in_schema=False)
+async def healthz() -> Answer:
+    return Answer(b'{"status":"ok"}')
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi_json(request: HttpRequest) -> Answer:
+    """The document at a path that does not depend on the pages that show it."""
+    return Answer(json.encode(request.app.openapi_schema.to_schema()))
 
 
 class _Refusals(ReceiveRoutePlugin):
@@ -47,21 +98,43 @@ class _Refusals(ReceiveRoutePlugin):
             handler.responses = own
 
 
-ROUTES: list[ControllerRouterHandler] = [CartController]
+API_ROUTES: list[ControllerRouterHandler] = [
+    AddressController,
+    AdminCatalogController,
+    AdminOrderController,
+    AdminRefundController,
+    CartController,
+    CatalogController,
+    CheckoutController,
+    EmailAdminController,
+    IdentityController,
+    OAuthController,
+    OrderController,
+    PaymentController,
+    RazorpayController,
+    SandboxController,
+    UserAdminController,
+    healthz,
+    openapi_json,
+    show_medium,
+]
 
 
 def make_app(container: AsyncContainer, authenticator: Authenticator) -> Litestar:
     """The framework's part. `make_site` puts the fast lane and the edge before it."""
     return Litestar(
-        ROUTES,
+        [*API_ROUTES, *WEB_ROUTES],
         exception_handlers=PROBLEMS,
         plugins=[_Refusals()],
         state=State({"container": container, "authenticator": authenticator}),
         openapi_config=OpenAPIConfig(
             title="Shop",
             version=__version__,
+            description=_ABOUT,
             path="/docs",
             render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()],
+            components=_COMPONENTS,
         ),
         request_max_body_size=None,  # the edge sees to it
+        logging_config=None,
     )
