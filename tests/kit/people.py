@@ -50,7 +50,8 @@ class Letterbox(Post):
 
 
 def secret_in(letter: Letter) -> str:
-    return parse_qs(urlsplit(letter.data["link"]).query)["token"][0]
+    link: str = letter.data["link"]
+    return parse_qs(urlsplit(link).query)["token"][0]
 
 
 class FakePasswords(Passwords):

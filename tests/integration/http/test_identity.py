@@ -534,7 +534,7 @@ async def test_a_forgotten_password_is_reset_by_mail(client: Client, mails: Lett
     problem(await client.post(path, json=body), 410, "token-expired")
     assert await client.status(mine) == 401
     await client.log_in(password="four green kettles")
-    first = [x for x in mails.letters if x.template == "reset-password"][0]
+    first = next(x for x in mails.letters if x.template == "reset-password")
     body["token"] = first.data["link"].partition("token=")[2]
     problem(await client.post(path, json=body), 410, "token-expired")
 

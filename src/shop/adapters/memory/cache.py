@@ -42,20 +42,21 @@ class MemoryRateLimiter(RateLimiter):
 
     def __init__(self, clock: Clock, most: int = 100_000) -> None:
         self._clock = clock
+        self._start = clock.now()  # small numbers of seconds are exact ones
         self._most = most
         self._free: OrderedDict[str, float] = OrderedDict()
 
     def hit(self, key: str, limit: int, seconds: float) -> Verdict:
-        now = self._clock.now().timestamp()
+        now = (self._clock.now() - self._start).total_seconds()
         each = seconds / limit
         busy = max(self._free.get(key, now), now) - now
         # Of a full window there is still room for one; the rest is the float's own inaccuracy.
         wait = busy + each - seconds
-        if wait > each * 1e-6:
+        if wait > each * 1e-3:
             return Verdict(wait, 0, busy)
         busy += each
         self._free[key] = now + busy
         self._free.move_to_end(key)
         if len(self._free) > self._most:
             self._free.popitem(last=False)
-        return Verdict(0.0, int((seconds - busy) / each + 1e-6), busy)
+        return Verdict(0.0, int((seconds - busy) / each + 1e-3), busy)

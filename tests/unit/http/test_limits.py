@@ -1,0 +1,53 @@
+from typing import Any
+
+from shop.adapters.memory.cache import MemoryRateLimiter
+from shop.entrypoints.http.limits import make_limiter
+from tests.kit.clock import ManualClock
+
+
+def _scope(path: str, method: str = "POST", client: str = "1.1.1.1", **headers: str) -> Any:
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    return {"path": path, "method": method, "client": (client, 1), "headers": pairs}
+
+
+def _limiter() -> Any:
+    return make_limiter(MemoryRateLimiter(ManualClock()), cart=2, identity=2)
+
+
+def test_a_caller_is_counted_by_token_whatever_the_address() -> None:
+    limit = _limiter()
+    for path in ("/api/v1/cart/items", "/api/v1/checkout", "/api/v1/cart"):
+        rate = limit(_scope(path, authorization="Bearer a"))
+    assert (rate.policy, rate.quota, rate.window) == ("cart", 2, 60)
+    assert rate.verdict.wait > 0
+    assert limit(_scope("/api/v1/cart", authorization="Bearer b")).verdict.wait == 0
+    assert limit(_scope("/api/v1/cart", x_cart_token="a")).verdict.wait == 0
+
+
+def test_nobody_in_particular_is_not_counted_at_the_cart() -> None:
+    assert _limiter()(_scope("/api/v1/cart", "GET")) is None
+
+
+def test_what_is_done_to_accounts_is_counted_by_address() -> None:
+    limit = _limiter()
+    for path in ("/api/v1/login", "/oauth2/token", "/login"):
+        rate = limit(_scope(path, authorization="Bearer anything"))
+    assert rate.verdict.wait > 0
+    assert limit(_scope("/api/v1/login", client="2.2.2.2")).verdict.wait == 0
+
+
+def test_the_rest_is_free() -> None:
+    limit = _limiter()
+    for path, method in [
+        ("/api/v1/products", "GET"),
+        ("/healthz", "GET"),
+        ("/webhooks/razorpay", "POST"),
+        ("/api/v1/me", "GET"),
+        ("/oauth2/jwks", "GET"),
+        ("/", "GET"),
+    ]:
+        assert limit(_scope(path, method)) is None
+
+
+def test_limits_can_be_turned_off() -> None:
+    assert make_limiter(MemoryRateLimiter(ManualClock()), enabled=False) is None

@@ -1,0 +1,85 @@
+import pytest
+from msgspec.structs import replace
+
+from shop.core.kernel.errors import Malformed
+from shop.core.kernel.postal import PostalAddress
+from shop.core.users.postal import COUNTRIES, STATES, checked, phone, pin_code, state_code
+
+HOME = PostalAddress(
+    name="Asha Rao",
+    phone="+919845012345",
+    street="12 MG Road",
+    city="Bengaluru",
+    state="KA",
+    zipcode="560001",
+)
+
+
+def test_a_tidy_address_stays_as_it_is() -> None:
+    assert checked(HOME) == HOME
+
+
+def test_blanks_and_letters_are_tidied() -> None:
+    untidy = replace(HOME, name=" Asha   Rao ", state=" karnataka", zipcode="560 001", country="in")
+    assert checked(untidy) == HOME
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("KA", "KA"),
+        ("in-ka", "KA"),
+        ("Karnataka", "KA"),
+        ("orissa", "OD"),
+        ("Jammu & Kashmir", "JK"),
+        ("TG", "TS"),
+    ],
+)
+def test_a_state_is_stored_as_its_code(text: str, code: str) -> None:
+    assert state_code(text) == code
+
+
+def test_every_state_is_found_by_its_name() -> None:
+    assert {state_code(name) for name in STATES.values()} == set(STATES)
+    assert len(STATES) == 36
+
+
+@pytest.mark.parametrize("text", ["", "056001", "56000", "5600011", "56000a", "५६०००१"])
+def test_a_pin_code_has_six_digits_and_no_leading_zero(text: str) -> None:
+    with pytest.raises(Malformed):
+        pin_code(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9845012345", "09845012345", "+91 98450-12345", "919845012345", "0091 9845012345"],
+)
+def test_indian_numbers_become_e164(text: str) -> None:
+    assert phone(text) == "+919845012345"
+
+
+def test_other_countries_numbers_need_their_code() -> None:
+    assert phone("+44 20 7946 0958", "GB") == "+442079460958"
+    with pytest.raises(Malformed):
+        phone("020 7946 0958", "GB")
+
+
+@pytest.mark.parametrize("text", ["", "1234567890", "+91123", "+0123456789", "call me", "+" * 9])
+def test_what_cannot_be_dialled_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        phone(text)
+
+
+def test_other_countries_states_and_codes_are_taken_as_they_are() -> None:
+    abroad = replace(
+        HOME, country="GB", state="", zipcode="SW1A 1AA", phone="+442079460958", city="London"
+    )
+    assert checked(abroad) == abroad
+    assert len(COUNTRIES) == 249
+
+
+@pytest.mark.parametrize("field", ["name", "street", "city", "phone", "state", "zipcode"])
+def test_the_field_at_fault_is_named(field: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        checked(replace(HOME, **{field: "\0"}))
+    assert caught.value.field == field
