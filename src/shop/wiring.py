@@ -3,19 +3,31 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
+from dishka import (
+    STRICT_VALIDATION,
+    AsyncContainer,
+    Provider,
+    Scope,
+    make_async_container,
+    provide,
+)
 from sqlalchemy import make_url
 
 from shop.adapters.feeds.provider import FeedReaders
+from shop.adapters.files.mail_provider import FilePosting
 from shop.adapters.files.media_provider import FolderPictures
+from shop.adapters.letters.jinja import JinjaLetters
 from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
+from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.pdf.documents import Seller
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.catalog_provider import SqlCatalog
+from shop.adapters.sql.mail_provider import SqlMail
 from shop.adapters.sql.orders_provider import SqlOrderStorage
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import Identity, System
@@ -29,6 +41,7 @@ from shop.core.catalog.service import (
     Reviewing,
 )
 from shop.core.catalog.suggest import Suggesting
+from shop.core.checkout.audit import Audit
 from shop.core.checkout.booking import Booking
 from shop.core.checkout.books import Bookkeeping
 from shop.core.checkout.cancellation import Cancellation
@@ -39,6 +52,7 @@ from shop.core.checkout.expiry import Expiry
 from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.links import LinkKeeper, PaymentLinks
 from shop.core.checkout.once import Once
+from shop.core.checkout.order_mails import OrderMails
 from shop.core.checkout.refunds import Refunding, RefundSender
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
@@ -46,6 +60,8 @@ from shop.core.checkout.settlement import Report, Settled, Settlement
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.service import Stockroom
 from shop.core.kernel.errors import ShopError
+from shop.core.notifications.queueing import QueuedPost, Sender
+from shop.core.notifications.service import Mailer, MailRoom
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
@@ -67,10 +83,13 @@ from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.api.order_answers import OrderAnswers
+from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
+from shop.ports import mail
 from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.checkout import Answers
+from shop.ports.notifications import Post
 from shop.ports.payments import Gateway
 from shop.ports.system import Secrets
 from shop.ports.uow import Units
@@ -113,6 +132,30 @@ class OrderParts(Provider):
     @provide(scope=Scope.APP)
     def answers(self, tokens: OrderTokens) -> Answers:
         return OrderAnswers(tokens)
+
+
+class MailParts(Provider):
+    """Mails, and what they are written from."""
+
+    scope = Scope.REQUEST
+
+    queued = provide(QueuedPost)
+    order_mails = provide(OrderMails)
+    mailer = provide(Mailer)
+    room = provide(MailRoom)
+    audit = provide(Audit)
+
+    @provide
+    def post(self, queued: QueuedPost) -> Post:
+        return queued
+
+    @provide(scope=Scope.APP)
+    def sender(self, settings: Settings) -> Sender:
+        return Sender(settings.mail.from_)
+
+    @provide(scope=Scope.APP)
+    def letters(self, settings: Settings, tokens: OrderTokens) -> mail.Letters:
+        return JinjaLetters(settings.site.name, str(settings.site.url), tokens.make)
 
 
 class People(Provider):
@@ -264,6 +307,8 @@ class DeskRoom(Provider):
 
     scope = Scope.APP
 
+    duck = provide(LameDuck)
+
     @provide
     def gauges(self) -> Desks:
         return Desks()
@@ -320,7 +365,7 @@ def _orders(settings: Settings) -> list[Provider]:
     ]
 
 
-def _catalog(settings: Settings) -> list[Provider]:
+def catalog_providers(settings: Settings) -> list[Provider]:
     memory = settings.database_url.startswith("memory:")
     scheme, _, folder = settings.media_url.partition(":")
     return [
@@ -328,6 +373,17 @@ def _catalog(settings: Settings) -> list[Provider]:
         MemoryPictures() if scheme == "memory" else FolderPictures(Path(folder)),
         FeedReaders(),
         CatalogParts(),
+    ]
+
+
+def _mail(settings: Settings) -> list[Provider]:
+    memory = settings.database_url.startswith("memory:")
+    scheme, _, folder = settings.mail_url.partition(":")
+    host = urlsplit(settings.site.url).hostname or "localhost"
+    return [
+        MemoryMails() if memory else SqlMail(),
+        MemoryPosting() if scheme == "memory" else FilePosting(Path(folder), host),
+        MailParts(),
     ]
 
 
@@ -350,8 +406,10 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         ),
         MemoryCaching(),
         storage,
-        *_catalog(settings),
+        *catalog_providers(settings),
         *_orders(settings),
+        People(),
+        *_mail(settings),
         Conditions(settings),
         UseCases(),
         DeskRoom(),

@@ -4,8 +4,8 @@ from dishka import AsyncContainer
 from litestar import Litestar, get
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ControllerRouterHandler
@@ -18,20 +18,15 @@ from shop.entrypoints.http.api.admin_catalog import AdminCatalogController
 from shop.entrypoints.http.api.admin_emails import EmailAdminController
 from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
 from shop.entrypoints.http.api.admin_users import UserAdminController
-from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
 from shop.entrypoints.http.api.cart import CartController
 from shop.entrypoints.http.api.catalog import CatalogController, show_medium
 from shop.entrypoints.http.api.checkout import CheckoutController
 from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
-from shop.entrypoints.http.api.orders import OrderController
-from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.oauth import OAuthController
 from shop.entrypoints.http.problems import PROBLEM_JSON, PROBLEMS, Problem
-from shop.entrypoints.http.web.sandbox import SandboxController
-from shop.entrypoints.http.webhooks.razorpay import RazorpayController
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.entrypoints.http.web.sandbox import SandboxController

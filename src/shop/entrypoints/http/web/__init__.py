@@ -1,0 +1,5 @@
+"""The storefront and the back office."""
+
+from litestar.types import ControllerRouterHandler
+
+WEB_ROUTES: list[ControllerRouterHandler] = []

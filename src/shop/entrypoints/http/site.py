@@ -1,0 +1,64 @@
+"""The whole HTTP side: the edge, the fast lane, and the application behind them."""
+
+from typing import cast
+
+from dishka import AsyncContainer
+from litestar import Litestar
+from msgspec import Struct
+
+from shop.core.users.liveness import Liveness
+from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.entrypoints.http.app import make_app
+from shop.entrypoints.http.auth import JwtAuthenticator
+from shop.entrypoints.http.edge import App, Bodies, Edge, LameDuck, request_durations
+from shop.entrypoints.http.fastlane import FastLane
+from shop.entrypoints.http.limits import make_limiter
+from shop.entrypoints.logs import AccessLog
+from shop.entrypoints.metrics import Histogram
+from shop.ports.cache import RateLimiter
+from shop.ports.system import Ids
+from shop.ports.users import Tokens
+
+_UPLOAD = 64 << 20
+_UPLOADS = {"/api/v1/admin/imports": _UPLOAD, "/api/v1/admin/products/": 9 << 20}
+
+
+class SiteRules(Struct, frozen=True, kw_only=True):
+    """What the settings say about serving. Limits are calls a minute; the lane's size is bytes."""
+
+    lane_bytes: int = 16 << 20
+    limits: bool = True
+    cart_per_minute: int = 600
+    identity_per_minute: int = 300
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    app: Litestar
+    lane: FastLane
+    edge: Edge
+    durations: Histogram
+
+
+async def make_site(
+    container: AsyncContainer, rules: SiteRules, access: AccessLog | None = None
+) -> Site:
+    ids = await container.get(Ids)
+    authenticator = JwtAuthenticator(await container.get(Tokens), await container.get(Liveness))
+    app = make_app(container, authenticator)
+    lane = FastLane(cast(App, app), await container.get(CatalogWatch), rules.lane_bytes)
+    durations = request_durations()
+    edge = Edge(
+        lane,
+        new_id=lambda: str(ids.new()),
+        duck=await container.get(LameDuck),
+        durations=durations,
+        access=access,
+        limiter=make_limiter(
+            await container.get(RateLimiter),
+            enabled=rules.limits,
+            cart=rules.cart_per_minute,
+            identity=rules.identity_per_minute,
+        ),
+        bodies=Bodies(uploads=_UPLOADS),
+    )
+    return Site(app=app, lane=lane, edge=edge, durations=durations)
