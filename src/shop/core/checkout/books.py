@@ -70,10 +70,10 @@ class Books:
 
     def put_payment(self, payment: Payment, *facts: Event) -> None:
         """The order repeats what its payment says, so it follows."""
-        if payment.id in self.payments:
-            self.changed_payments.add(payment.id)
-        else:
+        if payment.id not in self.payments:
             self.new_payments.append(payment.id)
+        elif payment.id not in self.new_payments:
+            self.changed_payments.add(payment.id)
         self.payments[payment.id] = payment
         if payment.provider_payment_id:
             self.recorded[payment.provider_payment_id] = payment.order_id

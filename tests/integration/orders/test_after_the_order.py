@@ -1,0 +1,217 @@
+"""Cancelling, refunding, shipping, new links."""
+
+from typing import Any
+
+import pytest
+from dishka import AsyncContainer
+from msgspec.structs import replace
+
+from shop.adapters.sandbox.gateway import SandboxGateway
+from shop.core.checkout.cancellation import Cancellation
+from shop.core.checkout.fulfilment import Fulfilment
+from shop.core.checkout.links import PaymentLinks
+from shop.core.checkout.once import Attempt
+from shop.core.checkout.refunds import Refunding, RefundSender, RequestRefund
+from shop.core.checkout.settlement import Outcome
+from shop.core.kernel.access import NOBODY
+from shop.core.kernel.errors import Denied, Unauthenticated
+from shop.core.kernel.ids import OrderId
+from shop.core.orders.model import OrderNotFound, OrderState, OrderStatus, PaymentMethod
+from shop.core.orders.visitor import Visitor
+from shop.core.payments.model import PaymentStatus, RefundStatus, RefundTooLarge
+from shop.ports.idempotency import IdempotencyKey, KeyReused
+from shop.ports.payments import PaymentReads
+from shop.ports.system import Ids
+from tests.kit.clock import ManualClock
+from tests.kit.goods import stocked
+from tests.kit.orders import Shown, an_order, captured, settle, shown, staff, stock, using
+
+
+def body(*_: Any) -> bytes:
+    return b"answer"
+
+
+async def cancel(container: AsyncContainer, order: Shown, attempt: Attempt | None = None) -> bool:
+    visitor = Visitor(caller=NOBODY, opened=order.order.id)
+    async with using(container, Cancellation) as cancellation:
+        _, replayed = await cancellation.by_customer(visitor, order.order.id, body, attempt)
+    return replayed
+
+
+async def refund(container: AsyncContainer, order_id: OrderId, amount: int | None = None) -> None:
+    caller = staff(await container.get(Ids))
+    async with using(container, Refunding) as refunding:
+        await refunding.request(caller, RequestRefund(order_id=order_id, amount=amount), body)
+
+
+async def send(container: AsyncContainer) -> int:
+    async with using(container, RefundSender) as sender:
+        return await sender.send_due()
+
+
+async def pay(container: AsyncContainer, order: Shown) -> str:
+    """At the sandbox, then settled; returns the gateway's payment id."""
+    gateway = await container.get(SandboxGateway)
+    await gateway.answer((order.payment.link_url or "").rpartition("/")[2], success=True)
+    link = await gateway.fetch_link(order.payment)
+    paid = link.captures[0].provider_payment_id
+    await settle(container, captured(order.payment, paid))
+    return paid
+
+
+async def test_an_unpaid_order_gives_its_stock_back_and_its_link_is_closed(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    await cancel(container, order)
+    assert await stock(container, variant) == (5, 0)
+    now = await shown(container, order.order.id)
+    assert (now.order.status, now.payment.status) == (
+        OrderStatus.CANCELLED,
+        PaymentStatus.CANCELLED,
+    )
+    link = await (await container.get(SandboxGateway)).fetch_link(order.payment)
+    assert link.status == "cancelled"
+    assert await settle(container, captured(order.payment)) == [Outcome.GOING_BACK]
+    assert len((await shown(container, order.order.id)).refunds) == 1
+
+
+async def test_a_paid_order_that_is_cancelled_is_refunded(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    await pay(container, order)
+    await refund(container, order.order.id, 100)
+    await cancel(container, order)
+    assert await stock(container, variant) == (5, 0)
+    assert await send(container) == 2
+    now = await shown(container, order.order.id)
+    assert [one.status for one in now.refunds] == [RefundStatus.PROCESSED] * 2
+    assert now.payment.refunded == now.payment.amount.amount == now.order.refunded
+    assert now.order.payment_status == PaymentStatus.REFUNDED
+    assert await send(container) == 0
+
+
+async def test_a_repeated_key_cancels_once_and_another_request_is_refused(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    attempt = Attempt(key=IdempotencyKey("k", "order:1"), digest=b"1" * 32)
+    assert await cancel(container, order, attempt) is False
+    assert await cancel(container, order, attempt) is True
+    with pytest.raises(KeyReused):
+        await cancel(container, order, replace(attempt, digest=b"2" * 32))
+    with pytest.raises(OrderState):
+        await cancel(container, order)
+    assert await stock(container, variant) == (5, 0)
+
+
+async def test_nobody_refunds_more_than_was_paid(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    total = order.payment.amount.amount
+    with pytest.raises(RefundTooLarge):
+        await refund(container, order.order.id, 1)
+    await settle(container, captured(order.payment))
+    await refund(container, order.order.id, total - 1)
+    with pytest.raises(RefundTooLarge):
+        await refund(container, order.order.id, 2)
+    await refund(container, order.order.id)
+    now = await shown(container, order.order.id)
+    assert [one.amount.amount for one in now.refunds] == [total - 1, 1]
+
+
+async def test_a_refund_the_gateway_refuses_is_recorded_and_can_be_asked_again(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    await settle(container, captured(order.payment, "pay_the_sandbox_never_saw"))
+    await refund(container, order.order.id)
+    await send(container)
+    now = await shown(container, order.order.id)
+    assert now.refunds[0].status is RefundStatus.FAILED
+    assert now.refunds[0].error
+    assert now.payment.status is PaymentStatus.PAID
+    assert now.payment.refundable == now.payment.amount.amount
+    await refund(container, order.order.id)
+
+
+async def test_cash_is_taken_at_the_door_and_a_cancelled_one_never(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    caller = staff(await container.get(Ids))
+    order = await an_order(container, variant, 1, payment_method=PaymentMethod.COD)
+    async with using(container, Fulfilment) as fulfilment:
+        await fulfilment.pack(caller, order.order.id)
+        await fulfilment.ship(caller, order.order.id, "Post", "T1")
+        with pytest.raises(OrderState):
+            await cancel(container, order)
+        await fulfilment.deliver(caller, order.order.id)
+    assert (await shown(container, order.order.id)).order.payment_status == PaymentStatus.PAID
+    other = await an_order(container, variant, 1, payment_method=PaymentMethod.COD)
+    await cancel(container, other)
+    now = await shown(container, other.order.id)
+    assert now.payment.status is PaymentStatus.CANCELLED
+    assert now.refunds == []
+    assert await stock(container, variant) == (4, 0)
+
+
+async def test_only_staff_moves_orders_and_only_owners_see_them(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    async with using(container, Fulfilment) as fulfilment:
+        with pytest.raises(Unauthenticated):
+            await fulfilment.pack(NOBODY, order.order.id)
+        customer = replace(staff(await container.get(Ids)), roles=frozenset())
+        with pytest.raises(Denied):
+            await fulfilment.pack(customer, order.order.id)
+    async with using(container, Cancellation) as cancellation:
+        with pytest.raises(OrderNotFound):
+            await cancellation.by_customer(Visitor(caller=customer), order.order.id, body)
+
+
+async def test_a_new_link_replaces_the_old_one(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    visitor = Visitor(caller=NOBODY, opened=order.order.id)
+    async with using(container, PaymentLinks) as links:
+        await links.renew(visitor, order.order.id)
+    now = await shown(container, order.order.id)
+    assert [one.status for one in now.payments] == [PaymentStatus.CANCELLED, PaymentStatus.CREATED]
+    assert now.order.payment_id == now.payments[1].id
+    assert now.payment.link_url != order.payment.link_url
+    late = [captured(now.payments[0], "pay_old"), captured(now.payments[1], "pay_new")]
+    assert await settle(container, *late) == [Outcome.CONFIRMED, Outcome.GOING_BACK]
+    paid = await shown(container, order.order.id)
+    assert paid.payment.provider_payment_id == "pay_old"
+
+
+async def test_a_link_that_was_paid_meanwhile_is_settled_instead_of_renewed(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    gateway = await container.get(SandboxGateway)
+    await gateway.answer((order.payment.link_url or "").rpartition("/")[2], success=True)
+    async with using(container, PaymentLinks) as links:
+        confirmed = await links.renew(Visitor(caller=NOBODY, opened=order.order.id), order.order.id)
+    assert confirmed.status is OrderStatus.CONFIRMED
+
+
+async def test_a_payment_whose_webhook_never_comes_is_found_by_asking(
+    container: AsyncContainer, clock: ManualClock
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    gateway = await container.get(SandboxGateway)
+    await gateway.answer((order.payment.link_url or "").rpartition("/")[2], success=True)
+    reads = await container.get(PaymentReads)
+    assert await reads.to_check(clock.now(), 10) == []
+    clock.advance(300)
+    async with using(container, PaymentLinks) as links:
+        assert await links.check_due() == 1
+        assert await links.check_due() == 0
+    assert (await shown(container, order.order.id)).order.status is OrderStatus.CONFIRMED
