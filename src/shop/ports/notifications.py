@@ -16,6 +16,10 @@ class Letter(Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     subject_id: UUID | None = None
 
+    def __repr__(self) -> str:
+        """Without the data: links in it are secrets."""
+        return f"Letter({self.dedupe!r})"
+
 
 class Post(Protocol):
     """Call only inside an open unit of work."""
