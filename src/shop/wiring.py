@@ -1,6 +1,6 @@
 """Picks the adapters for the settings and builds the container. The only module that knows all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from shop.adapters.pdf.documents import Seller
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.catalog_provider import SqlCatalog
+from shop.adapters.sql.database import Database
 from shop.adapters.sql.mail_provider import SqlMail
 from shop.adapters.sql.orders_provider import SqlOrderStorage
 from shop.adapters.sql.provider import SqlStorage
@@ -58,6 +59,7 @@ from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
 from shop.core.checkout.settlement import Report, Settled, Settlement
 from shop.core.checkout.terms import Terms
+from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.inventory.service import Stockroom
 from shop.core.kernel.errors import ShopError
 from shop.core.notifications.queueing import QueuedPost, Sender
@@ -106,6 +108,7 @@ class UseCases(Provider):
     replies = provide(Replies)
     booking = provide(Booking)
     checkout = provide(Checkout)
+    tidying = provide(CheckoutTidying)
 
 
 class OrderParts(Provider):
@@ -416,3 +419,10 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         *overrides,
         validation_settings=STRICT_VALIDATION,
     )
+
+
+async def after_commit(container: AsyncContainer, tell: Callable[[], None]) -> None:
+    """Call `tell` after each unit of this process, where the storage can say so."""
+    settings = await container.get(Settings)
+    if not settings.database_url.startswith("memory:"):
+        (await container.get(Database)).on_commit(tell)
