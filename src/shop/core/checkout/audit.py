@@ -19,13 +19,21 @@ _PAGE = 500
 #: A shop that is badly broken is told by its first findings; all are counted.
 _SHOWN = 1000
 _INVOICE_PARTS = 3
+_CHECKED = ("orders", "payments", "refunds", "invoices", "variants", "mails")
+_UNPAID_ORDERS = "orders that wait for their payment"
+_UNWRITTEN = "confirmations not written yet"
+_OPEN_REFUNDS = "refunds not done yet"
+_WAITING = "events in the outbox"
+_UNHEARD = "events not heard by the mail room"
+_QUEUED = "mails in the queue"
+_UNDER_WAY = (_UNPAID_ORDERS, _UNWRITTEN, _OPEN_REFUNDS, _WAITING, _UNHEARD, _QUEUED)
 
 
 class Report(Struct):
     """What was compared, what was on its way, and what does not agree."""
 
-    checked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    underway: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_CHECKED, 0))
+    underway: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_UNDER_WAY, 0))
     findings: list[str] = field(default_factory=list)
     wrong: int = 0
 
@@ -71,9 +79,9 @@ async def _examine(snapshot: Snapshot, now: datetime) -> Report:
 
 def _examine_flow(flow: Flow, now: datetime, report: Report) -> None:
     report.checked["mails"] = flow.mails
-    report.underway["events in the outbox"] = flow.outbox
-    report.underway["events not heard by the mail room"] = flow.unheard
-    report.underway["mails in the queue"] = flow.queued_mails
+    report.underway[_WAITING] = flow.outbox
+    report.underway[_UNHEARD] = flow.unheard
+    report.underway[_QUEUED] = flow.queued_mails
     if flow.oldest_event is not None:
         waited = now - flow.oldest_event
         if waited > PATIENCE:
@@ -91,10 +99,10 @@ def _examine_order(order: OrderRecord, flow: Flow, late: datetime, report: Repor
     report.checked["payments"] += len(order.payments)
     report.checked["refunds"] += len(order.refunds)
     if order.status is OrderStatus.PENDING_PAYMENT:
-        report.underway["orders that wait for their payment"] += 1
+        report.underway[_UNPAID_ORDERS] += 1
     if order.id in flow.confirmed:
-        report.underway["confirmations not written yet"] += 1
-    report.underway["refunds not done yet"] += sum(
+        report.underway[_UNWRITTEN] += 1
+    report.underway[_OPEN_REFUNDS] += sum(
         refund.status is RefundStatus.PENDING for refund in order.refunds
     )
     for finding in (
