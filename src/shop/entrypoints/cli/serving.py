@@ -1,0 +1,238 @@
+"""What runs in the one process, and in which order it starts and stops."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+from dishka import AsyncContainer
+from prometheus_client import CollectorRegistry
+
+from shop.adapters.sandbox.gateway import SandboxGateway
+from shop.adapters.sandbox.webhooks import SandboxWebhooks
+from shop.core.checkout.expiry import Expiry
+from shop.core.checkout.links import PaymentLinks
+from shop.core.checkout.refunds import RefundSender
+from shop.core.checkout.tidying import CheckoutTidying
+from shop.core.notifications.service import Mailer
+from shop.core.users.admins import DemoLogins
+from shop.core.users.tidying import IdentityTidying
+from shop.entrypoints import metrics
+from shop.entrypoints.actors import process
+from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.entrypoints.actors.consumer import Consumer
+from shop.entrypoints.actors.desk import Desk
+from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.imports import ImportDesk
+from shop.entrypoints.actors.relay import OutboxRelay
+from shop.entrypoints.actors.scheduler import Every
+from shop.entrypoints.actors.supervisor import Actor, Stage, Supervisor
+from shop.entrypoints.cli.common import Failure
+from shop.entrypoints.consumers.reactions import reactions
+from shop.entrypoints.http.edge import LameDuck
+from shop.entrypoints.http.ops import Ops, Readiness
+from shop.entrypoints.http.server import HttpServer, claim
+from shop.entrypoints.http.site import SiteRules, make_site
+from shop.entrypoints.logs import AccessLog
+from shop.ports.bus import DeadLetters, EventBus, Subscriptions
+from shop.ports.catalog import StaffReads
+from shop.ports.outbox import Outbox
+from shop.ports.system import Clock, Ids, Lease, Schema
+from shop.settings import Settings
+from shop.wiring import after_commit, make_container
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+SERVES = frozenset({"all", "api"})
+REACTS = frozenset({"all", "consumer"})
+
+
+async def serve(settings: Settings, role: str, *, demo: bool) -> None:
+    """Run the actors of the role until told to stop; raises the error of one that kept crashing."""
+    web = claim(settings.http.host, settings.http.port) if role in SERVES else None
+    ops = claim(settings.ops.host, settings.ops.port)
+    container = make_container(settings)
+    access = AccessLog()
+    try:
+        schema = await container.get(Schema)
+        await schema.migrate()  # the embedded database belongs to nobody else
+        if demo:
+            await _load_demo(container, settings)
+        readiness: Readiness
+
+        def begin_to_stop() -> None:
+            readiness.stopping = True
+            process.arm()
+
+        supervisor = Supervisor(on_stop=begin_to_stop)
+        readiness = Readiness(supervisor.health)
+        registry = metrics.make_registry()
+        registry.register(metrics.Actors(supervisor.health))
+        readiness.check("database", schema.problem)
+        if web is not None:
+            await _add_web(container, settings, supervisor, registry, web, access)
+        if role in REACTS:
+            await _add_background(container, supervisor, registry)
+        supervisor.add(Stage.LAST, Ops(ops, readiness, registry))
+        process.settle()
+        log.info("started", role=role, actors=list(supervisor.health))
+        if web is not None:
+            _say_where(settings)
+        await process.hold(supervisor)
+        log.info("stopped", role=role)
+    finally:
+        access.flush()
+        await container.close()
+        for claimed in (web, ops):
+            if claimed is not None:
+                claimed.close()
+
+
+async def _add_web(
+    container: AsyncContainer,
+    settings: Settings,
+    supervisor: Supervisor,
+    registry: CollectorRegistry,
+    claimed: Any,
+    access: AccessLog,
+) -> None:
+    rules = SiteRules(
+        lane_bytes=settings.catalog.lane_bytes,
+        limits=settings.limits.enabled,
+        cart_per_minute=settings.limits.cart_per_minute,
+        identity_per_minute=settings.limits.identity_per_minute,
+    )
+    quiet = settings.log.level in {"warning", "error"}
+    site = await make_site(container, rules, None if quiet else access)
+    gauges = await container.get(metrics.Desks)
+    registry.register(site.durations)
+    registry.register(gauges)
+    in_flight = "Requests being answered."
+    registry.register(
+        metrics.Reading("http_server_active_requests", in_flight, lambda: site.edge.in_flight)
+    )
+    server = HttpServer(site.edge, claimed, duck=await container.get(LameDuck))
+    supervisor.add(Stage.EDGE, server)
+    for kind in (CartDesk, CheckoutDesk, SettlementDesk):
+        desk: Desk[Any, Any] = await container.get(kind)
+        gauges.watch(desk.name, lambda desk=desk: desk.depth)  # type: ignore[misc]
+        supervisor.add(Stage.DESKS, desk)
+    supervisor.add(Stage.BACKGROUND, await container.get(CatalogWatch))
+    supervisor.add(Stage.BACKGROUND, await container.get(ImportDesk))
+
+
+async def _add_background(
+    container: AsyncContainer, supervisor: Supervisor, registry: CollectorRegistry
+) -> None:
+    clock, lease = await container.get(Clock), await container.get(Lease)
+    holder = (await container.get(Ids)).new().hex
+    subscriptions = await container.get(Subscriptions)
+    dead = await container.get(DeadLetters)
+    mailer = Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()))
+    consumers = [
+        Consumer(reaction, subscriptions, dead, lease, clock, holder)
+        for reaction in reactions(container)
+    ]
+    relay = OutboxRelay(
+        await container.get(Outbox),
+        await container.get(EventBus),
+        lease,
+        clock,
+        holder,
+        then=[consumer.wake for consumer in consumers],
+    )
+    hooks = await container.get(SandboxWebhooks)
+    deliveries = Every("sandbox-webhooks", 0.5, hooks.deliver_due)
+    (await container.get(SandboxGateway)).on_webhook(deliveries.wake)
+    pollers: list[Actor] = [
+        deliveries,
+        mailer,
+        Every("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
+        Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
+        Every("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
+        Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
+        Every("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
+        Every("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
+    ]
+    supervisor.add(Stage.BACKGROUND, relay, *consumers, *pollers)
+    await after_commit(container, relay.nudge)
+    for name, text, read in (
+        ("shop_outbox_waiting", "Events that wait for the bus.", lambda: relay.waiting),
+        ("shop_outbox_age_seconds", "Age of the oldest of them.", lambda: relay.oldest_seconds),
+    ):
+        registry.register(metrics.Reading(name, text, read))
+    for consumer in consumers:
+        name = consumer.name.replace("-", "_")
+        registry.register(
+            metrics.Reading(
+                f"shop_{name}_lag",
+                "Events on the bus that it has not seen.",
+                lambda consumer=consumer: consumer.lag,  # type: ignore[misc]
+            )
+        )
+
+
+def _scoped(
+    container: AsyncContainer, kind: type[T], work: Callable[[T], Awaitable[int | None]]
+) -> Callable[[], Awaitable[int | None]]:
+    async def once() -> int | None:
+        async with container() as scope:
+            return await work(await scope.get(kind))
+
+    return once
+
+
+async def _load_demo(container: AsyncContainer, settings: Settings) -> None:
+    """Fill an empty shop, and make logins that no other machine has."""
+    from shop.entrypoints.cli.demo import load_demo
+
+    if settings.site.production:
+        raise Failure("--demo: a shop in production starts empty; import products instead.")
+    reads = await container.get(StaffReads)
+    if not any((await reads.tally()).values()):
+        click.echo("Loading the demo catalogue (once) …", err=True)
+        click.echo(await load_demo(container, settings.tax.default_basis_points), err=True)
+    async with container() as scope:
+        made = await (await scope.get(DemoLogins)).ensure()
+    if made:
+        _keep(Path(settings.data.dir) / LOGINS, [(x.role, x.email, x.password) for x in made])
+
+
+LOGINS = "demo-logins.json"
+
+
+def _keep(file: Path, logins: list[tuple[str, str, str]]) -> None:
+    """Only the owner may read them; the database holds nothing but their hashes."""
+    rows = [{"role": role, "email": email, "password": word} for role, email, word in logins]
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        json.dump(rows, out, indent=2)
+
+
+def _say_where(settings: Settings) -> None:
+    """Tell a person where to click; a program reads the log."""
+    if settings.log.format == "json":
+        return
+    url = str(settings.site.url)
+    lines = [
+        ("Storefront", url),
+        ("Back office", f"{url}/admin"),
+        ("API docs", f"{url}/docs"),
+        ("Metrics, health", f"http://{settings.ops.host}:{settings.ops.port}/metrics"),
+    ]
+    kind, _, place = settings.mail_url.partition(":")
+    if kind == "file":
+        lines.append(("Mails", f"{Path(place).resolve()}/"))
+    click.echo("")
+    for name, where in lines:
+        click.echo(f"  {name:16} {where}")
+    logins = Path(settings.data.dir) / LOGINS
+    if not settings.site.production and logins.exists():
+        click.echo("\n  Demo logins (made for this machine):")
+        for row in json.loads(logins.read_text()):
+            click.echo(f"  {row['role']:16} {row['email']}   {row['password']}")
+    click.echo("\n  Stop with Ctrl-C.\n")
