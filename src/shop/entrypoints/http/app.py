@@ -26,9 +26,10 @@ from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.oauth import OAuthController
-from shop.entrypoints.http.problems import PROBLEM_JSON, PROBLEMS, Problem
+from shop.entrypoints.http.problems import PROBLEM_JSON, Problem
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web import WEB_ROUTES
+from shop.entrypoints.http.web.refusals import REFUSALS
 from shop.entrypoints.http.web.sandbox import SandboxController
 from shop.entrypoints.http.webhooks.razorpay import RazorpayController
 
@@ -119,7 +120,7 @@ def make_app(container: AsyncContainer, authenticator: Authenticator) -> Litesta
     """The framework's part. `make_site` puts the fast lane and the edge before it."""
     return Litestar(
         [*API_ROUTES, *WEB_ROUTES],
-        exception_handlers=PROBLEMS,
+        exception_handlers=REFUSALS,
         plugins=[_Refusals()],
         state=State({"container": container, "authenticator": authenticator}),
         openapi_config=OpenAPIConfig(

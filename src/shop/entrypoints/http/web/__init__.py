@@ -1,5 +1,20 @@
-"""The storefront and the back office."""
+"""The storefront and the back office, rendered on the server."""
 
 from litestar.types import ControllerRouterHandler
 
-WEB_ROUTES: list[ControllerRouterHandler] = []
+from shop.entrypoints.http.web.pages import (
+    account,
+    admin,
+    cart,
+    catalog,
+    checkout,
+    files,
+    identity,
+    orders,
+)
+
+WEB_ROUTES: list[ControllerRouterHandler] = [
+    handler
+    for module in (files, catalog, cart, checkout, orders, identity, account, admin)
+    for handler in module.ROUTES
+]

@@ -70,7 +70,10 @@ def _page_or_problem(kind: type[Exception]) -> Any:
             return answer
         status = answer.status_code or _OURS
         detail = error.detail if isinstance(error, (ShopError, HTTPException)) else ""
-        body = render("bare.html", told=told(status, detail), shop="")
+        front = request.app.state.get("front")
+        body = render(
+            "bare.html", told=told(status, detail), shop=front.shop_name if front else "Shop"
+        )
         page = html(body, status=status)
         kept = (b"allow", b"retry-after")
         headers = {k.decode(): v.decode() for k, v in page.headers}

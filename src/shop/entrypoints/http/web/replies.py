@@ -16,7 +16,7 @@ class Reply:
         self.body = body
         self.headers = list(headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         length = (b"content-length", str(len(self.body)).encode())
         await send(
             {

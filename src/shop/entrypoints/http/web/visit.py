@@ -13,8 +13,8 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from dishka import AsyncContainer
 from msgspec import Struct
@@ -70,12 +70,14 @@ NOTES = {
     "refund-asked": "The refund is on its way.",
     "refund-large": "That is more than can still be refunded.",
     "no-link": "The payment page does not answer right now. Please try again in a minute.",
+    "review-not-a-buyer": "Only customers who received this product can review it.",
+    "review-exists": "You have reviewed this product already.",
     "reviewed": "Thank you for your review.",
     "mail-resent": "The mail is queued again.",
 }
 _TROUBLE = frozenset(
     {"few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
-    | {"refund-large", "no-link", "address-most"}
+    | {"refund-large", "no-link", "address-most", "review-not-a-buyer", "review-exists"}
 )
 
 
@@ -192,8 +194,9 @@ class Visit:
         owner, left = owner_of(self.caller, None), owner_of(NOBODY, guest or None)
         if owner is not None and left is not None:
             command = MergeGuest(owner=owner.name, guest=left.name, correlation=correlation.get())
-            await self.front.cart_desk.ask(command)
-            self._set("cart", "", 0)
+            with suppress(ShopError):  # the guest's cart stays, and comes along next time
+                await self.front.cart_desk.ask(command)
+                self._set("cart", "", 0)
 
     def sign_out(self) -> None:
         self.caller = NOBODY
@@ -292,13 +295,13 @@ class Visit:
         self,
         template: str,
         *,
-        status: int = 200,
+        http_status: int = 200,
         keep: bool = False,
         form_action: str = "",
         **context: Any,
     ) -> Reply:
         """`keep`: the browser may show it again when somebody goes back."""
-        count = await self._count() if status < 500 else 0  # noqa: PLR2004 - do not ask for more
+        count = await self._count() if http_status < 500 else 0  # noqa: PLR2004 - do not ask for more
         return html(
             render(
                 template,
@@ -310,7 +313,7 @@ class Visit:
                 note=self._told(),
                 **{"q": ""} | context,
             ),
-            status=status,
+            status=http_status,
             keep=keep,
             form_action=form_action,
         )
@@ -341,12 +344,9 @@ WebRoute = Callable[..., Awaitable[Any]]
 
 def visited(route: WebRoute) -> WebRoute:
     """Give a route its `visit: Visit`, besides what `served` gives; refusals become pages."""
-    hints = get_type_hints(route, include_extras=True)
-    own_request = "request" in hints
     inner = served(route)  # type: ignore[arg-type]
     signature = inspect.signature(inner)
     kept = [p for p in signature.parameters.values() if p.name != "visit"]
-    own_request = "request" in inspect.signature(route).parameters
 
     @functools.wraps(route)
     async def wrapper(**kwargs: Any) -> Reply:
@@ -376,13 +376,11 @@ async def refused_page(visit: Visit, error: ShopError) -> Reply:
         back = visit.request.url.path if visit.request.method != "GET" else _here(visit.request)
         return see(f"/sign-in?next={_quoted(back)}")
     told = refusal(error)
-    reply = await visit.page("refusal.html", status=told.status, told=told)
+    reply = await visit.page("refusal.html", http_status=told.status, told=told)
     if told.retry_after:
         reply.headers.append((b"retry-after", str(told.retry_after).encode()))
     return reply
 
 
 def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
     return quote(path, safe="/")

@@ -1,10 +1,8 @@
 """What the gateway tells us, and the browser's way back from it."""
 
-import html
 
 import structlog
-from litestar import Controller, Response, get, post
-from litestar.params import FromPath
+from litestar import Controller, get, post
 from litestar.response import Redirect
 
 from shop.core.checkout.settlement import Captured, Outcome
@@ -72,15 +70,6 @@ class RazorpayController(Controller):
         order = await orders.get(payment.order_id)
         return Redirect(f"/checkout/return/{order.number}", status_code=303)
 
-    @get("/checkout/return/{number:str}", media_type="text/html")
-    @served
-    async def returned(self, number: FromPath[str], orders: Given[OrderReads]) -> Response[str]:
-        """For any browser: number and status, nothing else."""
-        order = await orders.by_number(number)
-        status = order.status.replace("_", " ")
-        page = _PAGE.format(number=html.escape(order.number), status=html.escape(status))
-        return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
-
 
 async def _claimed(claim: Claim, payments: PaymentReads) -> Payment:
     payment_id = payment_id_of(claim.reference)
@@ -104,10 +93,3 @@ async def _settle(payment: Payment, gateway: Gateway, desk: SettlementDesk) -> N
             Captured(payment_id=payment.id, capture=capture, correlation=correlation.get())
         )
 
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Order {number}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>Thank you</h1><p>Order <strong>{number}</strong>: {status}.</p>
-<p><a href="/">Back to the shop</a></p></main></body></html>
-"""

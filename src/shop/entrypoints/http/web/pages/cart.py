@@ -1,5 +1,6 @@
 """The cart."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from litestar.params import FromPath
@@ -44,7 +45,7 @@ async def _page(
     reason = refusal or (cart.quote.coupon_refusal if cart else None)
     return await visit.page(
         "cart.html",
-        status=422 if refusal else 200,
+        http_status=422 if refusal else 200,
         cart=CartView.of(cart) if cart else None,
         coupon_trouble=COUPON_TROUBLE.get(reason or "", ""),
         typed=typed,
@@ -102,10 +103,8 @@ async def remove(item_id: FromPath[UUID], visit: Visit) -> Reply:
     command = RemoveItem(
         owner=visit.owner(), correlation=correlation.get(), line_id=LineId(item_id)
     )
-    try:
+    with suppress(LineNotFound):  # twice is as good as once
         await visit.front.cart_desk.ask(command)
-    except LineNotFound:
-        pass  # twice is as good as once
     return visit.see("/cart", "removed")
 
 
@@ -118,9 +117,7 @@ async def coupon(visit: Visit) -> Reply:
     try:
         await visit.front.cart_desk.ask(command)
     except CouponInvalid as no:
-        return await _page(
-            visit, await visit.cart(), refusal=str(no.facts["reason"]), typed=code
-        )
+        return await _page(visit, await visit.cart(), refusal=str(no.facts["reason"]), typed=code)
     return visit.see("/cart", "coupon-on" if code else "")
 
 
@@ -129,3 +126,6 @@ def _id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NoSuchVariant("There is no such item for sale.") from None
+
+
+ROUTES = (show, add, change, remove, coupon)

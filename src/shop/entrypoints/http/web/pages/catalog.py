@@ -225,3 +225,6 @@ async def review(
     except (NotABuyer, ReviewExists) as no:
         return visit.see(back, no.code)
     return visit.see(back, "reviewed")
+
+
+ROUTES = (home, category, search, product, review)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -106,7 +107,7 @@ async def _page(
     stored = [] if typed["address"] == "new" else till.addresses
     return await visit.page(
         "checkout.html",
-        status=status,
+        http_status=status,
         # The gateway's page is where the form leads in the end.
         form_action=f"{visit.front.site_url} https:",
         cart=CartView.of(cart),
@@ -216,8 +217,10 @@ def _sorry(no: ShopError) -> str:
     if isinstance(no, OutOfStock):
         left = no.facts["available"]
         what = no.facts.get("title") or "One of the items"
-        return f"{what}: only {left} left. Please change your cart." if left else (
-            f"{what} has just sold out. Please take it out of your cart."
+        return (
+            f"{what}: only {left} left. Please change your cart."
+            if left
+            else (f"{what} has just sold out. Please take it out of your cart.")
         )
     if isinstance(no, KeyReused):
         return "This form was sent before. Please look at your orders before you send it again."
@@ -230,13 +233,14 @@ async def _keep_address(visit: Visit, book: AddressBook, address: PostalAddress 
         return
     if any(one.postal == address for one in await book.all(visit.caller)):
         return
-    try:
+    with suppress(TooManyAddresses):
         await book.add(visit.caller, address, is_default=False)
-    except TooManyAddresses:
-        pass
 
 
 def _go(visit: Visit, answer: _Answer) -> Reply:
     if answer.order_token:
         visit.open_order(answer.order.number, answer.order_token)
     return see(answer.payment.url or f"/orders/{answer.order.number}")
+
+
+ROUTES = (show, place)

@@ -1,0 +1,217 @@
+"""Signing up, in and out, and the links in our mails."""
+
+from shop.core.kernel.errors import Gone, Malformed
+from shop.core.users.forgotten import Forgotten
+from shop.core.users.model import (
+    BadCredentials,
+    EmailTaken,
+    ResetAnswerWrong,
+    TokenExpired,
+    TokenInvalid,
+    TooManyFailures,
+    WeakPassword,
+)
+from shop.core.users.passwords import ConfirmReset, PasswordReset
+from shop.core.users.service import Accounts, Resending, SignUp, Verification
+from shop.core.users.sessions import SignOut
+from shop.core.users.signing_in import LogIn, SignIn
+from shop.entrypoints.http.served import Given, HttpRequest
+from shop.entrypoints.http.web.forms import Errors, Form, local_path
+from shop.entrypoints.http.web.replies import Reply
+from shop.entrypoints.http.web.routing import form, page
+from shop.entrypoints.http.web.visit import Visit, visited
+
+_UNFIT = 422
+
+
+def _address(request: HttpRequest) -> str:
+    return request.client.host if request.client else ""
+
+
+def _next(visit: Visit, otherwise: str = "/account") -> str:
+    given = visit.form["next"] or visit.request.query_params.get("next", "")
+    return local_path(given, otherwise)
+
+
+async def _sign_in(visit: Visit, signing: SignIn, email: str, password: str) -> None:
+    told = await signing.log_in(
+        LogIn(
+            email=email,
+            password=password,
+            address=_address(visit.request),
+            device=visit.request.headers.get("user-agent", "")[:200],
+        )
+    )
+    await visit.sign_in(told.tokens)
+
+
+@page("/sign-in")
+@visited
+async def sign_in_page(visit: Visit) -> Reply:
+    if visit.caller.user_id is not None:
+        return visit.see(_next(visit))
+    return await visit.page("sign_in.html", form=Form(next=_next(visit)), errors=Errors())
+
+
+@form("/sign-in")
+@visited
+async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
+    errors = Errors()
+    try:
+        await _sign_in(visit, signing, visit.form.text("email"), visit.form["password"])
+    except BadCredentials:
+        errors[""] = "The e-mail address or the password is not right."
+    except TooManyFailures as wait:
+        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+    if errors:
+        status = 401 if "attempts" not in errors[""] else 429
+        return await visit.page("sign_in.html", http_status=status, form=visit.form, errors=errors)
+    return visit.see(_next(visit), "signed-in")
+
+
+def _span(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return "a minute" if minutes <= 1 else f"{minutes} minutes"
+
+
+@form("/sign-out")
+@visited
+async def sign_out(visit: Visit, leaving: Given[SignOut]) -> Reply:
+    if visit.caller.user_id is not None:
+        await leaving.log_out(visit.caller)
+    visit.sign_out()
+    return visit.see("/", "signed-out")
+
+
+@page("/sign-up")
+@visited
+async def sign_up_page(visit: Visit) -> Reply:
+    if visit.caller.user_id is not None:
+        return visit.see("/account")
+    return await visit.page("sign_up.html", form=Form(next=_next(visit)), errors=Errors())
+
+
+@form("/sign-up")
+@visited
+async def sign_up(visit: Visit, accounts: Given[Accounts], signing: Given[SignIn]) -> Reply:
+    typed, errors = visit.form, Errors()
+    with errors.gathered():
+        try:
+            await accounts.sign_up(
+                SignUp(
+                    name=typed["name"][:200],
+                    email=typed.text("email"),
+                    password=typed["password"],
+                    contact=typed.text("contact") or None,
+                )
+            )
+        except WeakPassword as weak:
+            errors["password"] = weak.detail
+        except EmailTaken:
+            errors["email"] = "There is an account with this address already."
+    if errors:
+        return await visit.page("sign_up.html", http_status=_UNFIT, form=typed, errors=errors)
+    await _sign_in(visit, signing, typed.text("email"), typed["password"])
+    return visit.see(_next(visit), "welcome")
+
+
+@page("/verify-email")
+@visited
+async def verify_page(visit: Visit) -> Reply:
+    """A button, since programs that scan mails open every link: only a press counts."""
+    typed = Form(token=visit.request.query_params.get("token", "")[:500])
+    return await visit.page("verify_email.html", form=typed, trouble="")
+
+
+@form("/verify-email")
+@visited
+async def verify(visit: Visit, verification: Given[Verification]) -> Reply:
+    try:
+        await verification.verify(visit.form["token"])
+    except (TokenInvalid, TokenExpired, EmailTaken) as no:
+        status = 410 if isinstance(no, Gone) else 400
+        typed = Form(token="")
+        return await visit.page(
+            "verify_email.html", http_status=status, form=typed, trouble=no.detail
+        )
+    return visit.see("/account" if visit.caller.user_id else "/sign-in", "verified")
+
+
+@form("/verify-email/resend")
+@visited
+async def resend(visit: Visit, resending: Given[Resending]) -> Reply:
+    try:
+        await resending.resend(visit.form.text("email"))
+    except Malformed:
+        return visit.see("/verify-email")
+    return visit.see("/account" if visit.caller.user_id else "/sign-in", "mail-sent")
+
+
+@page("/forgot-password")
+@visited
+async def forgot_page(visit: Visit) -> Reply:
+    return await visit.page("forgot_password.html", form=Form(), errors=Errors())
+
+
+@form("/forgot-password")
+@visited
+async def forgot(visit: Visit, forgotten: Given[Forgotten]) -> Reply:
+    errors = Errors()
+    with errors.gathered():
+        await forgotten.ask(visit.form.text("email"))
+    if errors:
+        return await visit.page(
+            "forgot_password.html", http_status=_UNFIT, form=visit.form, errors=errors
+        )
+    return visit.see("/sign-in", "mail-sent")
+
+
+@page("/reset-password")
+@visited
+async def reset_page(visit: Visit) -> Reply:
+    typed = Form(token=visit.request.query_params.get("token", "")[:500])
+    return await visit.page("reset_password.html", form=typed, errors=Errors(), question=None)
+
+
+@form("/reset-password")
+@visited
+async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
+    typed, errors, question = visit.form, Errors(), None
+    try:
+        await resetting.confirm(
+            ConfirmReset(
+                token=typed["token"],
+                new_password=typed["password"],
+                reset_answer=typed.text("reset_answer") or None,
+            )
+        )
+    except WeakPassword as weak:
+        errors["password"] = weak.detail
+    except ResetAnswerWrong as wrong:
+        question = str(wrong.facts.get("question") or "Your security question")
+        errors["reset_answer"] = "Please answer the question you once chose."
+    except (TokenInvalid, TokenExpired) as no:
+        errors[""] = no.detail
+    except TooManyFailures as wait:
+        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+    if errors:
+        return await visit.page(
+            "reset_password.html", http_status=_UNFIT, form=typed, errors=errors, question=question
+        )
+    return visit.see("/sign-in", "password")
+
+
+ROUTES = (
+    sign_in_page,
+    sign_in,
+    sign_out,
+    sign_up_page,
+    sign_up,
+    verify_page,
+    verify,
+    resend,
+    forgot_page,
+    forgot,
+    reset_page,
+    reset,
+)
