@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from shop.core.catalog.model import MediaNotFound
@@ -92,9 +92,9 @@ class CatalogController(Controller):
         min_price: Amount = None,
         max_price: Amount = None,
         min_rating: Annotated[float | None, QueryParameter(ge=0, le=5)] = None,
-        in_stock: bool | None = None,  # noqa: FBT001 - a query parameter
-        sort: Sort | None = None,
-        facets: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+        in_stock: FromQuery[bool | None] = None,
+        sort: FromQuery[Sort | None] = None,
+        facets: FromQuery[bool] = False,  # noqa: FBT002 - a query parameter
         limit: Limit = 24,
         cursor: Cursor = None,
     ) -> Answer:

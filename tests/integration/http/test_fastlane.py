@@ -1,0 +1,242 @@
+"""The lane before the framework: what it keeps, for how long, and what it must never serve."""
+
+import asyncio
+import gc
+from typing import Any
+
+import httpx
+import pytest
+
+from shop.core.kernel.errors import Unavailable
+from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.entrypoints.http.fastlane import FastLane
+from shop.ports.catalog import CatalogChanges
+from tests.kit.catalogue import client_of
+
+LIST = "/api/v1/products"
+
+
+class Counter(CatalogChanges):
+    def __init__(self) -> None:
+        self.value = 1
+        self.down = False
+
+    async def count(self) -> int:
+        if self.down:
+            raise Unavailable("Down.")
+        return self.value
+
+
+class Behind:
+    """An app that counts its calls and answers when it is let."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.body = b'{"items":[]}'
+        self.status = 200
+        self.entered = asyncio.Semaphore(0)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.methods: list[str] = []
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        self.calls += 1
+        self.entered.release()
+        self.methods.append(scope["method"])
+        body = self.body
+        await self.gate.wait()
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body[:3], "more_body": True})
+        await send({"type": "http.response.body", "body": body[3:], "more_body": False})
+
+
+class Lane:
+    def __init__(self, most_bytes: int = 1 << 20) -> None:
+        self.counter = Counter()
+        self.watch = CatalogWatch(self.counter)
+        self.behind = Behind()
+        self.lane = FastLane(self.behind, self.watch, most_bytes)
+
+    async def get(self, path: str = LIST, method: str = "GET", **headers: str) -> httpx.Response:
+        async with client_of(self.lane) as client:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            return await client.request(method, path, headers=sent)
+
+
+@pytest.fixture
+async def lane() -> Lane:
+    made = Lane()
+    await made.watch.look()
+    return made
+
+
+async def test_the_second_answer_comes_from_memory_with_the_same_tag(lane: Lane) -> None:
+    first, second = await lane.get(), await lane.get(Authorization="Bearer x")
+    assert lane.behind.calls == 1
+    assert first.content == second.content == lane.behind.body
+    assert first.headers["etag"] == second.headers["etag"]
+    assert not first.headers["etag"].startswith("W/")
+    assert first.headers["cache-control"] == "public, max-age=0, must-revalidate"
+
+
+@pytest.mark.parametrize("shape", ["{}", "W/{}", '"other", {}', '"other" , W/{},"x"', "*"])
+async def test_who_has_it_already_gets_304(lane: Lane, shape: str) -> None:
+    etag = (await lane.get()).headers["etag"]
+    answer = await lane.get(If_None_Match=shape.format(etag))
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["etag"] == etag
+
+
+async def test_another_tag_gets_the_answer(lane: Lane) -> None:
+    assert (await lane.get(If_None_Match='"other"')).status_code == 200
+
+
+async def test_a_change_drops_what_was_kept(lane: Lane) -> None:
+    old = await lane.get()
+    lane.counter.value, lane.behind.body = 2, b'{"items":[1]}'
+    assert (await lane.get()).content == old.content
+    await lane.watch.look()
+    new = await lane.get()
+    assert new.content == b'{"items":[1]}'
+    assert new.headers["etag"] != old.headers["etag"]
+
+
+async def test_many_who_ask_at_once_make_one_call(lane: Lane) -> None:
+    lane.behind.gate.clear()
+    waiting = [asyncio.create_task(lane.get()) for _ in range(8)]
+    await lane.behind.entered.acquire()
+    lane.behind.gate.set()
+    answers = await asyncio.gather(*waiting)
+    assert lane.behind.calls == 1
+    assert {answer.content for answer in answers} == {lane.behind.body}
+
+
+async def test_an_answer_begun_before_a_change_is_not_kept_after_it(lane: Lane) -> None:
+    lane.behind.gate.clear()
+    early = asyncio.create_task(lane.get())
+    await lane.behind.entered.acquire()
+    lane.counter.value, lane.behind.body = 2, b'{"items":[1]}'
+    await lane.watch.look()
+    late = asyncio.create_task(lane.get())
+    await lane.behind.entered.acquire()
+    lane.behind.gate.set()
+    assert (await early).content == b'{"items":[]}'
+    assert (await late).content == b'{"items":[1]}'
+    assert (await lane.get()).content == b'{"items":[1]}'
+    assert lane.behind.calls == 2
+
+
+async def test_refusals_pass_through_and_are_not_kept(lane: Lane) -> None:
+    lane.behind.status = 404
+    for calls in (1, 2):
+        answer = await lane.get()
+        assert (answer.status_code, answer.content) == (404, lane.behind.body)
+        assert "etag" not in answer.headers
+        assert lane.behind.calls == calls
+
+
+async def test_while_the_count_is_unknown_nothing_comes_from_memory(lane: Lane) -> None:
+    await lane.get()
+    lane.watch.count = None
+    answer = await lane.get(If_None_Match="*")
+    assert (answer.status_code, lane.behind.calls) == (304, 2)
+    await lane.get()
+    assert lane.behind.calls == 3
+
+
+async def test_a_counter_that_cannot_be_read_is_forgotten_after_a_second(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.counter.down = True
+    await lane.watch.look()
+    assert lane.watch.count == 1
+    loop = asyncio.get_running_loop()
+    later = loop.time() + 1.5
+    monkeypatch.setattr(loop, "time", lambda: later)
+    await lane.watch.look()
+    assert lane.watch.count is None
+    lane.counter.down = False
+    monkeypatch.undo()
+    await lane.watch.look()
+    assert lane.watch.count == 1
+
+
+async def test_head_has_the_headers_and_no_body(lane: Lane) -> None:
+    head = await lane.get(method="HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(lane.behind.body))
+    assert lane.behind.methods == ["GET"]
+    assert (await lane.get()).content == lane.behind.body
+    assert lane.behind.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/products/mug/reviews"),
+        ("POST", "/api/v1/products"),
+        ("GET", "/api/v1/cart"),
+        ("GET", "/api/v1/products/"),
+    ],
+)
+async def test_what_is_not_the_lanes_goes_straight_through(
+    lane: Lane, method: str, path: str
+) -> None:
+    for calls in (1, 2):
+        answer = await lane.get(path, method)
+        assert lane.behind.calls == calls
+        assert "etag" not in answer.headers
+
+
+async def test_each_query_has_an_answer_of_its_own(lane: Lane) -> None:
+    for path in (LIST, f"{LIST}?q=a", f"{LIST}?q=b", f"{LIST}/mug", "/api/v1/categories"):
+        await lane.get(path)
+        await lane.get(path)
+    assert lane.behind.calls == 5
+
+
+async def test_memory_is_bounded_and_the_longest_unused_goes_first() -> None:
+    small = Lane(most_bytes=24_000)
+    await small.watch.look()
+    for n in range(20):
+        await small.get(f"{LIST}?q={n}")
+    await small.get(f"{LIST}?q=19")
+    assert small.behind.calls == 20
+    await small.get(f"{LIST}?q=0")
+    assert small.behind.calls == 21
+    small.behind.body = b"x" * 10_000
+    for _ in range(2):
+        await small.get(f"{LIST}?q=large")
+    assert small.behind.calls == 23
+
+
+async def test_a_failure_of_the_app_fails_only_who_asked(lane: Lane) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    lane.lane._app = broken  # noqa: SLF001 - only the app behind changes
+    with pytest.raises(ZeroDivisionError):
+        await lane.get()
+    lane.lane._app = lane.behind  # noqa: SLF001
+    assert (await lane.get()).status_code == 200
+
+
+async def test_the_lane_leaves_no_garbage(lane: Lane) -> None:
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": LIST, "headers": []}
+
+    async def send(_: Any) -> None:
+        return None
+
+    async def receive() -> Any:
+        return {}
+
+    await lane.lane(scope | {"query_string": b""}, receive, send)
+    gc.collect()
+    gc.disable()
+    try:
+        for n in range(200):
+            await lane.lane(scope | {"query_string": b"q=%d" % (n % 50)}, receive, send)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
