@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
 from shop.core.checkout.cancellation import Cancellation
@@ -74,12 +74,12 @@ class AdminOrderController(Controller):
         caller: Caller,
         reads: Given[OrderReads],
         payments: Given[PaymentReads],
-        status: OrderStatus | None = None,
-        q: str = "",
-        placed_from: date | None = None,
-        placed_until: date | None = None,
+        status: FromQuery[OrderStatus | None] = None,
+        q: FromQuery[str] = "",
+        placed_from: FromQuery[date | None] = None,
+        placed_until: FromQuery[date | None] = None,
         limit: Limit = 24,
-        cursor: str | None = None,
+        cursor: FromQuery[str | None] = None,
     ) -> OrderPage:
         """All orders, newest first; `q` is the beginning of a number or an e-mail address."""
         caller.require(Permission.ORDERS_READ)

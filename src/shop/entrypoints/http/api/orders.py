@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
@@ -35,7 +35,7 @@ _REPLAYED = (b"idempotent-replayed", b"true")
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
 _PDF = "application/pdf"
 
-Limit = Annotated[int, Parameter(ge=1, le=100)]
+Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
 class OrderPage(Struct):
@@ -105,7 +105,7 @@ class OrderController(Controller):
         reads: Given[OrderReads],
         payments: Given[PaymentReads],
         limit: Limit = 24,
-        cursor: str | None = None,
+        cursor: FromQuery[str | None] = None,
     ) -> OrderPage:
         """The caller's orders, newest first."""
         which = OrderFilter(user_id=caller.known())
