@@ -97,13 +97,8 @@ def _serve(settings: Settings, role: str, *, demo: bool) -> int:
     logs.configure(json=settings.log.format == "json", level=settings.log.level)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, role, demo=demo))
+            return runner.run(serve(settings, role, demo=demo))
     except PortTaken as error:
         raise Failure(str(error)) from None
     except ShopError as error:
         raise Failure(error.detail) from None
-    except Failure:
-        raise
-    except Exception:  # noqa: BLE001 - an actor that kept crashing has said so in the log
-        return 1
-    return 0

@@ -51,8 +51,8 @@ SERVES = frozenset({"all", "api"})
 REACTS = frozenset({"all", "consumer"})
 
 
-async def serve(settings: Settings, role: str, *, demo: bool) -> None:
-    """Run the actors of the role until told to stop; raises the error of one that kept crashing."""
+async def serve(settings: Settings, role: str, *, demo: bool) -> int:
+    """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
     web = claim(settings.http.host, settings.http.port) if role in SERVES else None
     ops = claim(settings.ops.host, settings.ops.port)
     container = make_container(settings)
@@ -82,8 +82,12 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> None:
         log.info("started", role=role, actors=list(supervisor.health))
         if web is not None:
             _say_where(settings)
-        await process.hold(supervisor)
+        try:
+            await process.hold(supervisor)
+        except Exception:  # noqa: BLE001 - the supervisor has logged it
+            return 1
         log.info("stopped", role=role)
+        return 0
     finally:
         access.flush()
         await container.close()
