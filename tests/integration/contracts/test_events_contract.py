@@ -26,7 +26,8 @@ async def emitted(container: AsyncContainer, *subjects: UUID) -> list[Envelope]:
             uow = await scope.get(UnitOfWork)
             async with uow.begin():
                 uow.emit(StockAdjusted(variant_id=VariantId(subject), delta=1, reason="", at=now))
-    return await (await container.get(Outbox)).oldest(100)
+    outbox: Outbox = await container.get(Outbox)
+    return await outbox.oldest(100)
 
 
 async def test_committed_events_wait_in_their_order_until_they_are_done(

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from dishka import AsyncContainer
 
+from shop.core.inventory.model import StockAdjusted
 from shop.core.kernel.context import correlation
 from shop.core.notifications.model import Email, EmailStatus
 from shop.core.notifications.service import Mailer
@@ -22,6 +23,7 @@ from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.mail import EmailFilter, EmailReads
 from shop.ports.outbox import Envelope, Outbox
 from shop.ports.system import Clock, Lease
+from shop.ports.uow import UnitOfWork
 from tests.kit.clock import ManualClock
 from tests.kit.goods import stocked
 from tests.kit.orders import Shown, an_order, using
@@ -69,6 +71,11 @@ async def relay_of(container: AsyncContainer, holder: str = "me", **parts: Any) 
     )
 
 
+async def _subscriptions(container: AsyncContainer) -> Subscriptions:
+    found: Subscriptions = await container.get(Subscriptions)
+    return found
+
+
 async def consumer_of(
     container: AsyncContainer,
     reaction: Reaction,
@@ -77,7 +84,7 @@ async def consumer_of(
 ) -> Consumer:
     return Consumer(
         reaction,
-        subscriptions or await container.get(Subscriptions),
+        subscriptions or await _subscriptions(container),
         await container.get(DeadLetters),
         await container.get(Lease),
         await container.get(Clock),
@@ -164,13 +171,16 @@ class Recorder:
 
 
 async def published(container: AsyncContainer) -> list[Envelope]:
-    token = correlation.set("request-7")
-    try:
-        await a_sold_order(container)
-    finally:
-        correlation.reset(token)
+    order = await a_sold_order(container)
+    now = (await container.get(Clock)).now()
+    async with container() as scope:
+        uow = await scope.get(UnitOfWork)
+        async with uow.begin():
+            [line] = order.order.lines
+            fact = StockAdjusted(variant_id=line.variant_id, delta=1, reason="found", at=now)
+            uow.emit(fact, correlation="request-7")
     await (await relay_of(container)).relay()
-    return await (await container.get(Subscriptions)).fetch("anybody", 100)
+    return await (await _subscriptions(container)).fetch("anybody", 100)
 
 
 def heard_by(recorder: Recorder) -> Reaction:

@@ -41,13 +41,13 @@ class MailFiles(MailTransport):
 
 def as_message(email: Email, domain: str) -> EmailMessage:
     """Raises `ValueError` where a header would hold a line break or an address is none."""
-    plain = email.to.isascii() and email.sender.isascii()
+    sender, to = _address(*_parts(email.sender)), _address("", email.to)
+    plain = sender.username.isascii() and to.username.isascii()
     message = EmailMessage(policy=SMTP if plain else SMTPUTF8)
     message["Message-ID"] = f"<{email.id.hex}@{domain}>"
     message["Date"] = email.created_at
-    name, sender = parseaddr(email.sender)
-    message["From"] = _address(sender, name)
-    message["To"] = _address(email.to)
+    message["From"] = sender
+    message["To"] = to
     message["Subject"] = email.subject
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(email.text, cte=_encoding(email.text))
@@ -55,12 +55,18 @@ def as_message(email: Email, domain: str) -> EmailMessage:
     return message
 
 
-def _address(text: str, name: str = "") -> Address:
-    """One address and no more, whatever signs are in it."""
-    local, _, domain = text.rpartition("@")
-    if not local or not domain or not (text + name).isprintable():
+def _parts(sender: str) -> tuple[str, str]:
+    if not sender.isprintable():
         raise ValueError("this is no address")
-    return Address(name, local, domain)
+    return parseaddr(sender)
+
+
+def _address(name: str, text: str) -> Address:
+    """One address and no more, whatever signs are in it; every server knows an ASCII domain."""
+    local, _, domain = text.rpartition("@")
+    if not local or not domain or not text.isprintable():
+        raise ValueError("this is no address")
+    return Address(name, local, domain.encode("idna").decode())
 
 
 def _encoding(text: str) -> str | None:

@@ -1,0 +1,52 @@
+"""A mail on its way."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shop.core.kernel.ids import EmailId
+from shop.core.notifications.model import MOST_TRIES, Email, EmailFailed, EmailSent, EmailStatus
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+MAIL = Email(
+    id=EmailId(UUID(int=1)),
+    dedupe="test:1",
+    to="asha@example.com",
+    sender="shop@example.com",
+    subject="Hello",
+    text="",
+    html="",
+    created_at=NOON,
+    next_try_at=NOON,
+)
+
+
+def test_a_mail_that_went_is_done() -> None:
+    sent, fact = MAIL.went(NOON)
+    assert (sent.status, sent.attempts, sent.next_try_at) == (EmailStatus.SENT, 1, None)
+    assert isinstance(fact, EmailSent)
+
+
+def test_pauses_grow_and_are_spread() -> None:
+    early, _ = MAIL.missed("no", NOON, 0.0)
+    late, _ = MAIL.missed("no", NOON, 1.0)
+    again, _ = late.missed("no", NOON, 1.0)
+    assert early.next_try_at == NOON + timedelta(seconds=7.5)
+    assert late.next_try_at == NOON + timedelta(seconds=15)
+    assert again.next_try_at == NOON + timedelta(seconds=30)
+
+
+def test_after_too_many_tries_it_has_failed() -> None:
+    mail, facts = MAIL, []
+    for _ in range(MOST_TRIES):
+        mail, fact = mail.missed("no", NOON, 1.0)
+        facts.append(fact)
+    assert facts[:-1] == [None] * (MOST_TRIES - 1)
+    assert isinstance(facts[-1], EmailFailed)
+    assert (mail.status, mail.next_try_at, mail.error) == (EmailStatus.FAILED, None, "no")
+
+
+def test_what_can_never_be_sent_fails_at_once() -> None:
+    failed, fact = MAIL.missed("no address", NOON, 0.5, for_good=True)
+    assert failed.status is EmailStatus.FAILED
+    assert isinstance(fact, EmailFailed)
+    assert failed.again(NOON).status is EmailStatus.QUEUED
