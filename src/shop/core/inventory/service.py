@@ -1,5 +1,6 @@
 """What staff do to the stock."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -13,7 +14,7 @@ from shop.core.inventory.model import (
     StockMove,
 )
 from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.errors import Invalid, NotFound
+from shop.core.kernel.errors import Invalid, NotFound, StaleWrite
 from shop.core.kernel.ids import VariantId
 from shop.ports.idempotency import Idempotency, IdempotencyKey, KeyReused, Remembered
 from shop.ports.inventory import Shelf
@@ -21,6 +22,7 @@ from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
 _MOST = 10**9
+_TRIES = 3
 
 
 class UnknownVariant(NotFound):
@@ -72,6 +74,13 @@ class Stockroom:
         if not 0 < abs(command.delta) <= _MOST:
             raise Invalid("The difference must not be 0, nor beyond a thousand million.")
         key = IdempotencyKey(command.key, f"user:{caller.known()}") if command.key else None
+        for _ in range(_TRIES - 1):
+            # The twin of a request may have been stored meanwhile: then its answer is ours.
+            with suppress(StaleWrite):
+                return await self._once(command, key)
+        return await self._once(command, key)
+
+    async def _once(self, command: Adjust, key: IdempotencyKey | None) -> Reply:
         async with self._uow.begin():
             if key and (known := (await self._idempotency.find([key])).get(key)):
                 if known.digest != command.digest or known.answer is None:

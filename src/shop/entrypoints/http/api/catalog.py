@@ -196,7 +196,11 @@ class _File(Answer):
 @get(
     "/media/{key:str}",
     tags=["Catalogue"],
-    responses={200: ResponseSpec(bytes, description="The picture.", media_type="image/*")},
+    responses={
+        200: ResponseSpec(
+            bytes, description="The picture.", media_type="image/*", generate_examples=False
+        )
+    },
 )
 @served
 async def show_medium(key: FromPath[str], media: Given[Media]) -> Answer:
