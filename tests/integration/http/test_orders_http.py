@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
@@ -66,7 +66,7 @@ async def client(container: AsyncContainer) -> AsyncIterator[httpx.AsyncClient]:
         openapi_config=None,
         state=State({"container": container, "authenticator": Doorman(known)}),
     )
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=cast(Any, app))
     async with (
         serving(container),
         httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,

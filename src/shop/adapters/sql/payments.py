@@ -33,9 +33,7 @@ def _among(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 _BY_ID = Hot(sa.select(*payments.c).where(_among(payments.c.id)))
 _BY_PROVIDER = Hot(sa.select(*payments.c).where(_among(payments.c.provider_payment_id)))
-_BY_LINK = Hot(
-    sa.select(*payments.c).where(_among(payments.c.link_id)).order_by(payments.c.id).limit(1)
-)
+_BY_LINK = Hot(sa.select(*payments.c).where(_among(payments.c.link_id)).order_by(payments.c.id))
 _OF_ORDERS = sa.select(*payments.c).where(_among(payments.c.order_id)).order_by(payments.c.id)
 _READ_OF_ORDERS = Hot(_OF_ORDERS)
 _LOCK_OF_ORDERS = Hot(_OF_ORDERS.with_for_update())
