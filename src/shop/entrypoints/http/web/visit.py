@@ -365,8 +365,8 @@ def visited(route: WebRoute) -> WebRoute:
         kept.append(
             inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
         )
-    wrapper.__signature__ = signature.replace(parameters=kept, return_annotation=Any)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in kept} | {"return": Any}
+    wrapper.__signature__ = signature.replace(parameters=kept, return_annotation=Reply)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in kept} | {"return": Reply}
     return wrapper
 
 
