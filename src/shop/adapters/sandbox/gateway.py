@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from shop.core.kernel.errors import Conflict, Gone, NotFound, StaleWrite
 from shop.core.kernel.money import Money
 from shop.core.payments.model import Capture, Link, Payment, Refund, RefundStatus
-from shop.ports.payments import Claim, Gateway, GatewayRefused, LinkRequest
+from shop.ports.payments import Claim, Gateway, GatewayRefused, GatewayUnavailable, LinkRequest
 from shop.ports.sandbox import SandboxBooks, SandboxHook, SandboxLink, SandboxRefund
 from shop.ports.system import Clock, Ids
 
@@ -107,7 +107,7 @@ class SandboxGateway(Gateway):
                 except StaleWrite:
                     continue  # it was paid just now
             return self._as_link(payment, link)
-        raise StaleWrite("The link changes all the time.")
+        raise GatewayUnavailable("The link changes all the time.")
 
     async def refund(self, refund: Refund, provider_payment_id: str) -> Refund:
         key = refund.id.hex
@@ -123,7 +123,7 @@ class SandboxGateway(Gateway):
             return replace(
                 refund, provider_refund_id=done.id, status=RefundStatus.PROCESSED, error=None
             )
-        raise StaleWrite("The refund changes all the time.")
+        raise GatewayUnavailable("The refund changes all the time.")
 
     def callback(self, query: dict[str, str]) -> Claim | None:
         try:
