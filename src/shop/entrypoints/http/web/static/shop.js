@@ -19,10 +19,10 @@ if (buy) {
     const chosen = buy.querySelector("[name=variant_id]:checked");
     if (!chosen) return;
     for (const part of ["price", "before", "off", "stock"]) {
-      const place = document.querySelector(`[data-${part}]`);
+      const place = document.querySelector(`[data-show=${part}]`);
       if (place) place.textContent = chosen.dataset[part] ?? "";
     }
-    document.querySelector("[data-stock]").className = `stock stock--${chosen.dataset.level}`;
+    document.querySelector("[data-show=stock]").className = `stock stock--${chosen.dataset.level}`;
     buy.querySelector("[data-go]").disabled = chosen.dataset.level === "out";
     const picture = document.querySelector("[data-picture]");
     if (picture && chosen.dataset.image) picture.src = chosen.dataset.image;
@@ -54,4 +54,9 @@ for (const form of document.querySelectorAll("[data-quantity]")) {
 // Filters apply as they are chosen.
 for (const select of document.querySelectorAll("[data-auto]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
+}
+
+// Where there is room, filters stand open.
+if (matchMedia("(min-width: 60rem)").matches) {
+  for (const details of document.querySelectorAll("[data-wide-open]")) details.open = true;
 }
