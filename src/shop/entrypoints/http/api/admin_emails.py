@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct, field
 
 from shop.core.kernel.access import Caller
@@ -78,7 +78,7 @@ class EmailAdminController(Controller):
         self,
         caller: Caller,
         room: Given[MailRoom],
-        status: EmailStatus | None = None,
+        status: FromQuery[EmailStatus | None] = None,
         recipient: Annotated[str, QueryParameter(max_length=320)] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=100)] = 24,
         cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
