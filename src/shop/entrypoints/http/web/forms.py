@@ -11,6 +11,7 @@ from shop.entrypoints.http.served import HttpRequest
 
 _MOST_FIELDS = 500
 _MOST_MONEY = 13
+EMPTY = "Please fill this in."
 
 
 class Form(dict[str, str]):
@@ -93,6 +94,9 @@ def read_address(form: Mapping[str, str], errors: Errors) -> PostalAddress:
     told = {}
     for name, check in checks.items():
         told[name] = ""
+        if not form[name].strip():
+            errors[name] = EMPTY
+            continue
         with errors.gathered():
             told[name] = check(form[name])
     return PostalAddress(**told)

@@ -26,7 +26,7 @@ from shop.core.users.model import Address, TooManyAddresses
 from shop.entrypoints.actors.desks import CheckoutDesk
 from shop.entrypoints.http.api.cart import CartView
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import Errors, Form, read_address
+from shop.entrypoints.http.web.forms import EMPTY, Errors, Form, read_address
 from shop.entrypoints.http.web.rendering import money
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.routing import form, page
@@ -167,6 +167,8 @@ def _command(
     guest = visit.caller.user_id is None
     email = None
     if guest:
+        if not typed.text("email"):
+            errors["email"] = EMPTY
         with errors.gathered():
             email = emails.parse(typed.text("email")).written
     address, address_id = None, None
