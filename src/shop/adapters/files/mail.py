@@ -8,7 +8,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import parseaddr
-from functools import partial
 from pathlib import Path
 
 from shop.core.notifications.model import Email
@@ -27,14 +26,17 @@ class MailFiles(MailTransport):
         self._domain = domain
 
     async def send(self, email: Email) -> None:
+        # The library takes milliseconds for the headers of a mail: not on the event loop.
+        await asyncio.get_running_loop().run_in_executor(None, self._send, email)
+
+    def _send(self, email: Email) -> None:
         try:
             message = as_message(email, self._domain).as_bytes()
-        except (ValueError, MessageError, UnicodeError) as error:
+        except (ValueError, MessageError) as error:
             raise NotSent(f"This mail cannot be written: {error}", for_good=True) from error
         name = f"{email.created_at:%Y%m%dT%H%M%S.%fZ}-{email.id.hex}.eml"
-        work = partial(_write, self._folder, name, message)
         try:
-            await asyncio.get_running_loop().run_in_executor(None, work)
+            _write(self._folder, name, message)
         except OSError as error:
             raise NotSent(f"The file cannot be written: {error.strerror}") from error
 
