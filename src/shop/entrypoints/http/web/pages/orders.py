@@ -20,6 +20,9 @@ from shop.ports.documents import Documents
 from shop.ports.orders import OrderReads
 from shop.ports.payments import GatewayUnavailable, PaymentReads
 
+#: How often the page after the gateway asks again by itself.
+_LOOKS = 15
+
 
 async def _opened(
     visit: Visit, number: str, reads: OrderReads, tokens: OrderTokens
@@ -173,12 +176,16 @@ async def returned(
     """Back from the gateway: for a stranger it shows number and status, and nothing else."""
     order = await reads.by_number(number)
     visitor = _visitor(visit, order, tokens, visit.order_token(number))
+    looked = visit.request.query_params.get("n", "0")
+    count = int(looked) + 1 if looked.isascii() and looked.isdigit() and len(looked) < 3 else 1  # noqa: PLR2004 - two digits
+    waiting = order.status is OrderStatus.PENDING_PAYMENT
     return await visit.page(
         "returned.html",
         number=order.number,
         status=order.status,
         mine=visitor.owns(order),
-        waiting=order.status is OrderStatus.PENDING_PAYMENT,
+        waiting=waiting,
+        again=count if waiting and count <= _LOOKS else 0,
     )
 
 

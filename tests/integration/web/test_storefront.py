@@ -1,0 +1,474 @@
+"""The storefront through its forms, as a browser without JavaScript sees it."""
+
+import re
+from collections.abc import AsyncIterator
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from shop.core.kernel.access import Role
+from shop.core.kernel.money import Money
+from shop.entrypoints.http.web.forms import amount, local_path
+from shop.entrypoints.http.web.rendering import ASSETS, money
+from shop.ports.catalog import CatalogReads, ProductFilter, Products, Sort
+from shop.ports.orders import OrderFilter, OrderReads
+from shop.ports.uow import UnitOfWork
+from shop.settings import Site, Url
+from tests.kit.goods import stocked
+from tests.kit.storefront import SITE, Storefront, Visitor, a_storefront, forms_of, inline_code
+
+HOME = {
+    "email": "buyer@example.com",
+    "name": "Asha Rao",
+    "phone": "98450 12345",
+    "street": "12 Temple Street",
+    "city": "Bengaluru",
+    "zipcode": "560001",
+    "state": "KA",
+}
+XSS = '"><script>alert(1)</script>'
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Storefront]:
+    async with a_storefront(tmp_path) as shop:
+        yield shop
+
+
+@pytest.fixture
+async def slug(shop: Storefront) -> str:
+    """The address of a product with five pieces at ₹499."""
+    await stocked(shop.container, 5)
+    return await newest(shop)
+
+
+async def newest(shop: Storefront) -> str:
+    reads = await shop.container.get(CatalogReads)
+    [card, *_] = (await reads.page(ProductFilter(), Sort.NEWEST, 1)).cards()
+    return card.slug
+
+
+async def orders(shop: Storefront) -> Any:
+    reads = await shop.container.get(OrderReads)
+    return (await reads.page(OrderFilter(), 10, None)).items
+
+
+async def with_one_in_the_cart(visitor: Visitor, slug: str) -> httpx.Response:
+    page = await visitor.get(f"/products/{slug}")
+    await visitor.send(page, "/cart/items")
+    return await visitor.get("/checkout")
+
+
+async def test_a_guest_buys_through_forms_alone_and_pays_at_the_gateway(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    assert slug in (await guest.get("/")).text
+    page = await guest.get(f"/products/{slug}")
+    cart = await guest.send(page, "/cart/items", quantity="2")
+    assert "₹998" in cart.text
+    checkout = await guest.get("/checkout")
+    answer = await guest.submit(checkout, "/checkout", **HOME)
+    assert answer.status_code == 303
+    gateway = await guest.get(answer.headers["location"])
+    back = await guest.client.post(str(gateway.url), data={"outcome": "success"})
+    seen = await guest.get(back.headers["location"])
+    assert urlsplit(str(seen.url)).path.startswith("/checkout/return/")
+    assert "is confirmed" in seen.text
+    [order] = await orders(shop)
+    own = await guest.get(f"/orders/{order.number}")
+    assert "12 Temple Street" in own.text
+    assert (await guest.get("/cart")).text.count("Nothing in it yet") == 1
+    for paper in ("invoice.pdf", "receipt.pdf"):
+        pdf = await guest.get(f"/orders/{order.number}/{paper}")
+        assert pdf.content.startswith(b"%PDF")
+
+
+async def test_a_stranger_sees_number_and_status_of_an_order_and_nothing_else(
+    shop: Storefront, slug: str
+) -> None:
+    guest, stranger = shop.visitor(), shop.visitor()
+    await guest.submit(await with_one_in_the_cart(guest, slug), "/checkout", **HOME)
+    [order] = await orders(shop)
+    page = await stranger.get(f"/checkout/return/{order.number}")
+    assert page.status_code == 200
+    assert order.number in page.text
+    assert "pending payment" in page.text
+    assert "http-equiv" in page.text
+    assert "Temple" not in page.text
+    assert "buyer@example.com" not in page.text
+    refused = await stranger.client.get(f"/orders/{order.number}")
+    assert refused.headers["location"] == f"/sign-in?next=/orders/{order.number}"
+    wrong = await stranger.client.get(f"/orders/{order.number}?order_token=wrong")
+    assert wrong.headers["location"] == f"/orders/{order.number}"
+    assert "sign-in" in str((await stranger.get(f"/orders/{order.number}")).url)
+
+
+async def test_wrong_fields_are_named_beside_them_and_what_was_typed_stays(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    wrong = HOME | {"zipcode": "0123", "email": "nobody", "street": ""}
+    page = await guest.submit(checkout, "/checkout", **wrong)
+    assert page.status_code == 422
+    for field in ("zipcode", "email", "street"):
+        assert f'id="e-{field}"' in page.text
+    assert 'id="e-city"' not in page.text
+    assert 'value="Asha Rao"' in page.text
+    assert 'value="0123"' in page.text
+    assert await orders(shop) == ()
+    assert (await guest.submit(page, "/checkout", **HOME)).status_code == 303
+
+
+async def test_a_form_sent_twice_places_one_order(shop: Storefront, slug: str) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    first = await guest.submit(checkout, "/checkout", **HOME)
+    second = await guest.submit(checkout, "/checkout", **HOME)
+    assert first.status_code == second.status_code == 303
+    assert first.headers["location"] == second.headers["location"]
+    assert len(await orders(shop)) == 1
+
+
+async def test_a_price_that_changed_since_the_page_is_told_before_anything_is_ordered(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    await change(shop, slug, price=59_900)
+    page = await guest.submit(checkout, "/checkout", **HOME)
+    assert page.status_code == 409
+    assert "The price has changed: the total is now ₹599" in page.text
+    assert await orders(shop) == ()
+    assert (await guest.submit(page, "/checkout", **HOME)).status_code == 303
+
+
+async def change(shop: Storefront, slug: str, **variant: Any) -> None:
+    title = variant.pop("title", None)
+    async with shop.container() as scope:
+        uow, products = await scope.get(UnitOfWork), await scope.get(Products)
+        reads = await shop.container.get(CatalogReads)
+        found = await reads.product(slug)
+        async with uow.begin():
+            product = await products.get(found.id)
+            changed = replace(
+                product,
+                title=title or product.title,
+                variants=tuple(replace(one, **variant) for one in product.variants),
+            )
+            await products.save([changed])
+
+
+async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    page = await guest.send(
+        checkout, "/checkout", **HOME, payment_method="cod", shipping_method="express"
+    )
+    assert "Confirmed" in page.text
+    assert "₹648" in page.text
+    again = await guest.get(str(page.url))
+    [order] = await orders(shop)
+    cancelled = await guest.send(again, f"/orders/{order.number}/cancel")
+    assert "The order is cancelled." in cancelled.text
+
+
+async def test_the_cart_takes_quantities_and_says_when_there_is_not_enough(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    product = await guest.get(f"/products/{slug}")
+    assert "Only 5 left" in product.text
+    refused = await guest.send(product, "/cart/items", quantity="9")
+    assert "Only 5 left: please choose fewer." in refused.text
+    assert "from 1 to 99" in (await guest.send(product, "/cart/items", quantity="0")).text
+    assert "from 1 to 99" in (await guest.send(product, "/cart/items", quantity="x")).text
+    cart = await guest.send(product, "/cart/items")
+    [line] = [f.action for f in forms_of(cart) if re.fullmatch(r"/cart/items/[0-9a-f-]+", f.action)]
+    assert "₹1,497" in (await guest.send(cart, line, quantity="3")).text
+    unknown = await guest.send(await guest.get("/cart"), "/cart/coupon", code="NO-SUCH")
+    assert unknown.status_code == 422
+    assert "We do not know this coupon." in unknown.text
+    assert "Nothing in it yet" in (await guest.send(cart, f"{line}/remove")).text
+
+
+async def test_signing_in_brings_the_guests_cart_along_and_out_ends_the_session(
+    shop: Storefront, slug: str
+) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await with_one_in_the_cart(visitor, slug)
+    before = visitor.client.cookies["shop-visitor"]
+    assert "Hello, Asha Rao" in (await visitor.sign_in("asha@example.com")).text
+    assert visitor.client.cookies["shop-visitor"] != before
+    assert "Thing 1" in (await visitor.get("/cart")).text
+    kept = dict(visitor.client.cookies)
+    await visitor.send(await visitor.get("/account"), "/sign-out")
+    assert "shop-access" not in visitor.client.cookies
+    thief = shop.visitor()
+    thief.client.cookies.update(kept)
+    assert "/sign-in" in str((await thief.get("/account")).url)
+
+
+async def test_a_run_out_access_cookie_is_renewed_without_a_word(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("asha@example.com")
+    visitor.client.cookies.delete("shop-access")
+    assert "Hello, Asha Rao" in (await visitor.get("/account")).text
+    assert "shop-access" in visitor.client.cookies
+
+
+async def test_cookies_are_kept_from_scripts_and_from_other_sites(tmp_path: Path) -> None:
+    async with a_storefront(tmp_path, site=Site(url=Url("https://shop.example"))) as shop:
+        answer = await shop.visitor("https://shop.example").client.get("/sign-in")
+        [cookie] = answer.headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-shop-visitor=")
+    for part in ("HttpOnly", "SameSite=Lax", "Secure", "Path=/"):
+        assert part in cookie
+
+
+async def test_a_new_account_is_signed_in_and_keeps_addresses(shop: Storefront) -> None:
+    visitor = shop.visitor()
+    page = await visitor.get("/sign-up")
+    person = {"name": "Ravi", "email": "ravi@example.com", "contact": ""}
+    weak = await visitor.send(page, "/sign-up", **person, password="short")
+    assert weak.status_code == 422
+    assert 'id="e-password"' in weak.text
+    assert 'value="ravi@example.com"' in weak.text
+    account = await visitor.send(page, "/sign-up", **person, password="three green kettles")
+    assert "Your account is ready" in account.text
+    form = await visitor.get("/account/addresses/new")
+    address = {name: value for name, value in HOME.items() if name != "email"}
+    listed = await visitor.send(form, "/account/addresses/new", **address)
+    assert "12 Temple Street" in listed.text
+    others = await shop.visitor().send(await visitor.get("/account"), "/account", name="Thief")
+    assert others.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+async def test_forms_from_other_sites_are_refused(
+    shop: Storefront, slug: str, headers: dict[str, str]
+) -> None:
+    guest = shop.visitor()
+    page = await guest.get(f"/products/{slug}")
+    refused = await guest.submit(page, "/cart/items", headers=headers)
+    assert refused.status_code == 403
+    own = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
+    assert (await guest.submit(page, "/cart/items", headers=own)).status_code == 303
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "A" * 43])
+async def test_forms_without_the_visitors_own_token_are_refused(
+    shop: Storefront, slug: str, token: str
+) -> None:
+    guest = shop.visitor()
+    page = await guest.get(f"/products/{slug}")
+    assert (await guest.submit(page, "/cart/items", csrf=token)).status_code == 403
+    others = await shop.visitor().get(f"/products/{slug}")
+    assert (await guest.submit(others, "/cart/items")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "/ok\r\nSet-Cookie: a=b",
+        "",
+    ],
+)
+async def test_nobody_is_led_to_another_site(shop: Storefront, path: str) -> None:
+    assert local_path(path) == "/"
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    page = await visitor.get("/sign-in", params={"next": path})
+    answer = await visitor.submit(
+        page, "/sign-in", email="asha@example.com", password="three green kettles", next=path
+    )
+    assert answer.headers["location"] == "/account"
+
+
+async def test_what_people_write_is_shown_as_text(shop: Storefront, slug: str) -> None:
+    await change(shop, slug, title=f"Mug {XSS}")
+    visitor = shop.visitor()
+    pages = [
+        await visitor.get("/"),
+        await visitor.get(f"/products/{slug}"),
+        await visitor.get("/search", params={"q": XSS, "min": XSS, "brand": XSS}),
+        await visitor.get("/sign-in", params={"next": f"/{XSS}"}),
+        await visitor.get(f"/nowhere/{XSS}"),
+        await visitor.get("/verify-email", params={"token": XSS}),
+    ]
+    checkout = await with_one_in_the_cart(visitor, slug)
+    pages.append(await visitor.submit(checkout, "/checkout", **(HOME | {"email": XSS})))
+    for page in pages:
+        assert XSS not in page.text
+        assert inline_code(page) == []
+    assert escape(f"Mug {XSS}") in pages[0].text.replace("&#34;", "&quot;")
+
+
+async def test_every_page_forbids_inline_code_and_has_none(shop: Storefront, slug: str) -> None:
+    visitor = shop.visitor()
+    for path in ("/", f"/products/{slug}", "/cart", "/search?q=x", "/sign-in", "/sign-up", "/no"):
+        page = await visitor.get(path)
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self';")
+        assert "unsafe" not in policy
+        assert inline_code(page) == []
+        assert 'href="#content"' in page.text
+        assert page.headers["cache-control"] in {"no-store", "private, no-cache"}
+
+
+async def test_the_back_office_is_not_there_for_customers(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    customer, nobody = shop.visitor(), shop.visitor()
+    await customer.sign_in("asha@example.com")
+    for path in ("/admin", "/admin/orders", "/admin/products", "/admin/products/new"):
+        assert (await customer.get(path)).status_code == 404
+        asked = await nobody.client.get(path)
+        assert asked.headers["location"] == f"/sign-in?next={path}"
+    account = await customer.get("/account")
+    [token] = {form.fields["csrf"] for form in forms_of(account) if "csrf" in form.fields}
+    posted = await customer.client.post("/admin/products/new", data={"csrf": token, "title": "x"})
+    assert posted.status_code == 404
+
+
+async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -> None:
+    guest = shop.visitor()
+    answer = await guest.submit(await with_one_in_the_cart(guest, slug), "/checkout", **HOME)
+    gateway = answer.headers["location"]
+    back = await guest.client.post(gateway, data={"outcome": "success"})
+    await guest.get(back.headers["location"])
+    await shop.person("staff@example.com", Role.STAFF)
+    staff = shop.visitor()
+    await staff.sign_in("staff@example.com")
+    [order] = await orders(shop)
+    here = f"/admin/orders/{order.number}"
+    found = await staff.get("/admin/orders", params={"text": "buyer@", "status": "confirmed"})
+    assert order.number in found.text
+    page = await staff.send(await staff.get(here), f"{here}/pack")
+    stale = await staff.send(page, f"{here}/ship", carrier="", tracking_number="T1")
+    assert stale.status_code == 422
+    page = await staff.send(page, f"{here}/ship", carrier="Blue Post", tracking_number="T1")
+    assert "Handed to Blue Post" in page.text
+    assert "T1" in (await guest.get(f"/orders/{order.number}")).text
+    page = await staff.send(page, f"{here}/deliver")
+    assert "Delivered" in page.text
+    too_much = await staff.send(page, f"{here}/refund", amount="9999", reason="Broken")
+    assert "more than can still be refunded" in too_much.text
+    typed = {"amount": "100.50", "reason": "A chip"}
+    once = await staff.submit(page, f"{here}/refund", **typed)
+    twice = await staff.submit(page, f"{here}/refund", **typed)
+    assert once.status_code == twice.status_code == 303
+    done = await staff.get(here)
+    assert done.text.count("Refund ₹100.50") == 1
+    assert (await staff.get("/admin")).status_code == 200
+
+
+async def test_staff_make_and_change_products(shop: Storefront) -> None:
+    await shop.person("staff@example.com", Role.STAFF)
+    staff = shop.visitor()
+    await staff.sign_in("staff@example.com")
+    new = await staff.get("/admin/products/new")
+    typed = {
+        "title": "Brass lamp",
+        "description": "<p>Warm</p><script>alert(1)</script>",
+        "price": "1,29,900",
+        "stock": "7",
+        "status": "active",
+        "tags": "light, brass",
+    }
+    wrong = await staff.submit(new, "/admin/products/new", **(typed | {"price": "much"}))
+    assert wrong.status_code == 422
+    assert 'id="e-price"' in wrong.text
+    page = await staff.send(new, "/admin/products/new", **typed)
+    edit = urlsplit(str(page.url)).path
+    slug = await newest(shop)
+    shown = await shop.visitor().get(f"/products/{slug}")
+    assert "₹1,29,900" in shown.text
+    assert "alert(1)" not in shown.text
+    [price] = [n for f in forms_of(page) for n in f.fields if n.startswith("price_")]
+    await staff.send(page, edit, **{price: "999.50"})
+    moved = await staff.send(page, f"{edit}/stock", delta="-3", reason="broken")
+    assert "4 to sell" in moved.text
+    shown = await shop.visitor().get(f"/products/{slug}")
+    assert "₹999.50" in shown.text
+    assert "Only 4 left" in shown.text
+
+
+async def test_pages_that_do_not_exist_are_pages_for_people_and_problems_for_programs(
+    shop: Storefront,
+) -> None:
+    visitor = shop.visitor()
+    for path in ("/nowhere", "/products/nothing", "/categories/nothing", "/orders"):
+        page = await visitor.get(path)
+        assert page.status_code == 404
+        assert "We cannot find this page" in page.text
+        assert page.headers["content-type"].startswith("text/html")
+    api = await visitor.get("/api/v1/products/nothing")
+    assert api.headers["content-type"] == "application/problem+json"
+
+
+async def test_styles_are_kept_for_good_under_an_address_of_their_content(
+    shop: Storefront,
+) -> None:
+    visitor = shop.visitor()
+    asset = ASSETS["shop.css"]
+    assert asset.url in (await visitor.get("/")).text
+    style = await visitor.get(asset.url)
+    assert "immutable" in style.headers["cache-control"]
+    assert style.headers["content-type"].startswith("text/css")
+    etag = style.headers["etag"]
+    assert (await visitor.get(asset.url, headers={"If-None-Match": etag})).status_code == 304
+    assert "immutable" not in (await visitor.get("/static/shop.css")).headers["cache-control"]
+    assert (await visitor.get("/static/..%2fshop.css")).status_code == 404
+    assert "Disallow: /" in (await visitor.get("/robots.txt")).text
+
+
+async def test_api_calls_never_look_at_cookies(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("asha@example.com")
+    assert (await visitor.get("/api/v1/me")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("paise", "written"),
+    [
+        (0, "₹0"),
+        (99, "₹0.99"),
+        (100_000, "₹1,000"),
+        (12_990_000, "₹1,29,900"),
+        (12_990_050, "₹1,29,900.50"),
+        (1_234_567_800, "₹1,23,45,678"),
+    ],
+)
+def test_rupees_are_grouped_as_in_india(paise: int, written: str) -> None:
+    assert money(Money(paise, "INR")) == written
+    assert amount(written, "price") == paise
+
+
+def test_other_currencies_are_grouped_in_thousands() -> None:
+    assert money(Money(123_456_789, "USD")) == "$1,234,567.89"
+    assert money(Money(100_000, "AED")) == "AED 1,000"
