@@ -23,8 +23,8 @@ from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
-from shop.adapters.pdf.documents import Seller
 from shop.adapters.pdf.provider import PdfPapers
+from shop.adapters.pdf.seller import Seller
 from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.catalog_provider import SqlCatalog
 from shop.adapters.sql.database import Database

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 
-from shop.adapters.pdf.documents import PdfDocuments, Seller
+from shop.adapters.pdf.documents import PdfDocuments
+from shop.adapters.pdf.seller import Seller
 from shop.adapters.pdf.tax import invoice_lines
 from shop.adapters.pdf.words import amount_in_words, grouped
 from shop.core.kernel.breakdown import Breakdown

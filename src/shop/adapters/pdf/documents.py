@@ -8,13 +8,13 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from anyascii import anyascii
-from msgspec import Struct
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle, getSampleStyleSheet
 from reportlab.lib.units import mm
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
+from shop.adapters.pdf.seller import Seller
 from shop.adapters.pdf.tax import InvoiceLine, invoice_lines
 from shop.adapters.pdf.words import amount_in_words, grouped
 from shop.core.kernel.postal import PostalAddress
@@ -33,15 +33,6 @@ _GRID = [
     ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
 ]
-
-
-class Seller(Struct, frozen=True, kw_only=True):
-    """Who sells; `state` is the ISO 3166-2 code without `IN-`."""
-
-    name: str
-    address: tuple[str, ...]
-    gstin: str
-    state: str
 
 
 class PdfDocuments(Documents):
