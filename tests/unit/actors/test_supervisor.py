@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from shop.core.kernel.errors import Unavailable
 from shop.entrypoints.actors.supervisor import Limits, Stage, State, Supervisor
 
-FAST = Limits(crashes=3, pause=0.001)
+FAST = Limits(crashes=3, pause=0.001, outage=0.001)
 SHORT = dict.fromkeys(Stage, 0.05)
 
 
@@ -33,13 +34,14 @@ class Does:
 class Flaky:
     name = "flaky"
 
-    def __init__(self, crashes: int) -> None:
+    def __init__(self, crashes: int, error: Exception | None = None) -> None:
         self.left = crashes
+        self._error = error or ConnectionError("broker away")
 
     async def run(self) -> None:
         if self.left:
             self.left -= 1
-            raise ConnectionError("broker away")
+            raise self._error
 
 
 class Listed:
@@ -77,6 +79,14 @@ async def test_an_actor_that_keeps_crashing_ends_them_all_with_its_error() -> No
         await supervisor.run()
     assert log == ["other drains", "other ended"]
     assert supervisor.health["flaky"].state is State.FAILED
+
+
+async def test_an_actor_without_storage_waits_for_it_as_long_as_it_takes() -> None:
+    supervisor = supervised()
+    supervisor.add(Stage.BACKGROUND, Flaky(20, Unavailable("The disk is full.")))
+    await supervisor.run()
+    health = supervisor.health["flaky"]
+    assert (health.state, health.restarts) == (State.DONE, 20)
 
 
 async def test_crashes_of_long_ago_are_forgiven() -> None:

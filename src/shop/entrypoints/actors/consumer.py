@@ -8,6 +8,7 @@ import structlog
 from msgspec import Struct
 
 from shop.core.kernel.context import correlation
+from shop.core.kernel.errors import Unavailable
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
 from shop.entrypoints.actors.holding import Holding
@@ -126,6 +127,8 @@ class Consumer:
         if len(arrived) > 1:
             try:
                 await self._reaction.react([event for _, event in arrived])
+            except Unavailable:
+                raise
             except Exception as error:  # noqa: BLE001 - the guilty one is found below
                 log.info("batch_split", consumer=self.name, error=type(error).__name__)
             else:
@@ -146,6 +149,8 @@ class Consumer:
             token = correlation.set(event.correlation)
             try:
                 await self._reaction.react([event])
+            except Unavailable:
+                raise  # no fault of the event: it waits until there is storage again
             except Exception as error:  # noqa: BLE001 - one bad event must not stop the others
                 if attempt == TRIES:
                     await self._bury(envelope, error, attempt)

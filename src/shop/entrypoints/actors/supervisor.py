@@ -3,6 +3,8 @@
 Whoever runs by itself is an actor with a name and a `run()`. The supervisor starts all of them,
 restarts one that crashes after a growing, jittered pause, and when an actor crashes too often it
 stops everything and lets that error out: a process that cannot work must say so by its exit code.
+One that finds its storage unavailable has not crashed: it tries again until the storage is back.
+A new process would find it no better, and meanwhile what can still be read is served.
 
 Stopping goes stage by stage, so that whoever accepts work ends before whoever does it.
 """
@@ -16,6 +18,8 @@ from typing import Protocol, runtime_checkable
 
 import structlog
 from msgspec import Struct
+
+from shop.core.kernel.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -68,12 +72,16 @@ class Health(Struct):
 
 
 class Limits(Struct, frozen=True):
-    """How much crashing to put up with. Pauses are in seconds and double with each crash."""
+    """How much crashing to put up with. Pauses are in seconds and double with each crash.
+
+    `outage` is the longest pause before an actor looks whether its storage is back.
+    """
 
     crashes: int = 5
     within: float = 60.0
     pause: float = 0.1
     longest: float = 30.0
+    outage: float = 2.0
 
     def delay(self, crash: int, chance: float) -> float:
         """Between half and all of the doubled pause, by a `chance` from 0 to 1."""
@@ -172,6 +180,13 @@ class Supervisor:
                 health.turn(State.DONE, now())
                 return
             health.error = type(error).__name__
+            if isinstance(error, Unavailable) and not self.stopping:
+                pause = self._limits.outage * (0.5 + self._chance() / 2)
+                health.turn(State.RESTARTING, now())
+                health.restarts += 1
+                log.warning("actor_waits", actor=actor.name, restart_in=pause, why=error.detail)
+                await asyncio.sleep(pause)
+                continue
             recent.append(moment := now())
             while recent[0] < moment - self._limits.within:
                 recent.popleft()
