@@ -21,6 +21,7 @@ from shop.entrypoints.http.api.live import follow
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
+from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.http.problems import PROBLEMS
 from shop.entrypoints.http.web.sandbox import SandboxController
@@ -331,14 +332,16 @@ async def test_the_live_timeline_goes_on_where_it_was(
     client: httpx.AsyncClient, container: AsyncContainer, order: Shown
 ) -> None:
     reads = await container.get(OrderReads)
-    told = [part async for part in follow(reads, order.order.id, 0, looks=1)]
+    duck = LameDuck()
+    told = [part async for part in follow(reads, order.order.id, 0, duck, looks=1)]
     assert told[1].startswith(b"id: 1\nevent: status\ndata: {")
-    live = follow(reads, order.order.id, 1, pause=0.0)
+    live = follow(reads, order.order.id, 1, duck, pause=0.0)
     assert await anext(live) == b"retry: 1000\n\n"
     await press(client, order, "success")
     await deliver(container, client)
     assert (await anext(live)).startswith(b"id: 2\n")
-    await live.aclose()  # type: ignore[attr-defined]
+    duck.begin()
+    assert [part async for part in live] == []
     bad = {**await key(container, order), "Last-Event-ID": "x"}
     events = f"/api/v1/orders/{order.order.id}/events"
     assert (await client.get(events, headers=bad)).status_code == 400

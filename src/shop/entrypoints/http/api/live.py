@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 
 from shop.core.kernel.ids import OrderId
 from shop.core.orders.model import TimelineEntry
 from shop.entrypoints.http.api.views import TimelineView
+from shop.entrypoints.http.edge import LameDuck
 from shop.ports.orders import OrderReads
 
 PAUSE = 0.5
@@ -18,14 +20,28 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def follow(
-    reads: OrderReads, order_id: OrderId, after: int, *, pause: float = PAUSE, looks: int = _LOOKS
+    reads: OrderReads,
+    order_id: OrderId,
+    after: int,
+    duck: LameDuck,
+    *,
+    pause: float = PAUSE,
+    looks: int = _LOOKS,
 ) -> AsyncIterator[bytes]:
-    """What happened after entry number `after`, then what happens, as it is stored."""
+    """What happened after entry number `after`, then what happens, as it is stored.
+
+    It ends when the server begins to stop: the browser then connects anew, to another replica or
+    to the next process, and misses nothing.
+    """
     yield b"retry: 1000\n\n"
     quiet = 0
     for look in range(looks):
         if look:
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await duck.begun()
+        if duck.active:
+            return
         order = await reads.get(order_id)
         news = [entry for entry in order.timeline if entry.seq > after]
         for entry in news:

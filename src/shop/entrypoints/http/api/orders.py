@@ -24,6 +24,7 @@ from shop.core.payments.model import UNPAID, Payment, PaymentState, Refund
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.live import follow
 from shop.entrypoints.http.api.views import CheckoutView, OrderView, TimelineView, TrackingView
+from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.idempotency import digest_of, key_of
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.http.served import Given, HttpRequest, served
@@ -149,6 +150,7 @@ class OrderController(Controller):
         caller: Caller,
         tokens: Given[OrderTokens],
         reads: Given[OrderReads],
+        duck: Given[LameDuck],
     ) -> Stream:
         """The timeline live; `Last-Event-ID` resumes it."""
         order = await _seen(request, caller, tokens, reads, order_id)
@@ -156,7 +158,7 @@ class OrderController(Controller):
         if not (last.isascii() and last.isdigit() and len(last) < 10):  # noqa: PLR2004
             raise Malformed("Not an id of this stream.", field="Last-Event-ID", kind="format")
         return Stream(
-            follow(reads, order.id, int(last)),
+            follow(reads, order.id, int(last), duck),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
