@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -72,6 +73,27 @@ def test_tracebacks_come_without_local_variables(out: io.StringIO) -> None:
     assert "hunter2" not in out.getvalue()
     assert [line["event"] for line in lines(out)] == ["failed", "failed too"]
     assert all("ValueError" in str(line["exception"]) for line in lines(out))
+
+
+async def test_an_access_line_is_json_for_programs_and_short_for_people() -> None:
+    program, person = io.BytesIO(), io.BytesIO()
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    for out, plain in ((program, False), (person, True)):
+        access = logs.AccessLog(out, plain=plain, now=lambda: at)
+        access.write("GET", "/orders/{id}", 200, 0.00123, "r-1")
+        access.write("GET", "/no\nway", 404, 0.1, "r-2")
+        access.flush()
+    first = msgspec.json.decode(program.getvalue().splitlines()[0])
+    assert (first["route"], first["status"], first["ms"]) == ("/orders/{id}", 200, 1.23)
+    assert person.getvalue().decode().splitlines() == [
+        "2026-01-02T03:04:05Z 200 GET    /orders/{id} 1.2 ms r-1",
+        "2026-01-02T03:04:05Z 404 GET    '/no\\nway' 100.0 ms r-2",
+    ]
+
+
+def test_the_chatter_of_migrations_is_left_out(out: io.StringIO) -> None:
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
+    assert out.getvalue() == ""
 
 
 def test_the_console_is_for_people() -> None:

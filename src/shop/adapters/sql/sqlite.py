@@ -215,8 +215,8 @@ class SqliteDatabase(Database, Schema):
             return await self._writer.conn.sync(schema.migrate)
 
     async def problem(self) -> str | None:
-        async with self.unit():
-            return await self._writer.conn.sync(schema.problem)
+        # A look, asked for every few seconds by probes: it must not queue with those who write.
+        return await self.read(lambda conn: cast(_Conn, conn).sync(schema.problem))
 
     async def close(self) -> None:
         async with self._lock:

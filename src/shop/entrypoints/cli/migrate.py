@@ -19,7 +19,8 @@ def migrate(settings: Settings) -> None:
     async def main() -> bool:
         container = make_container(settings)
         try:
-            return await (await container.get(Schema)).migrate()
+            schema: Schema = await container.get(Schema)
+            return await schema.migrate()
         finally:
             await container.close()
 

@@ -18,6 +18,7 @@ from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.refunds import RefundSender
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.notifications.service import Mailer
+from shop.core.kernel.errors import Unavailable
 from shop.core.users.admins import DemoLogins
 from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints import metrics
@@ -56,7 +57,7 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
     web = claim(settings.http.host, settings.http.port) if role in SERVES else None
     ops = claim(settings.ops.host, settings.ops.port)
     container = make_container(settings)
-    access = AccessLog()
+    access = AccessLog(plain=settings.log.format == "console")
     try:
         schema = await container.get(Schema)
         await schema.migrate()  # the embedded database belongs to nobody else
@@ -72,7 +73,7 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
         readiness = Readiness(supervisor.health)
         registry = metrics.make_registry()
         registry.register(metrics.Actors(supervisor.health))
-        readiness.check("database", schema.problem)
+        readiness.check("database", lambda: _fits(schema))
         if web is not None:
             await _add_web(container, settings, supervisor, registry, web, access)
         if role in REACTS:
@@ -99,6 +100,12 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
 async def _add_web(
     container: AsyncContainer,
     settings: Settings,
+async def _fits(schema: Schema) -> None:
+    """Raises `Unavailable` when somebody has changed the database under the running shop."""
+    if (problem := await schema.problem()) is not None:
+        raise Unavailable(problem)
+
+
     supervisor: Supervisor,
     registry: CollectorRegistry,
     claimed: Any,

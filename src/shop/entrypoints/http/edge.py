@@ -1,9 +1,9 @@
 """The outermost ring of the HTTP server: what every request gets, whatever answers it.
 
 One wrapper instead of one for each concern, because a framework's middlewares cost more than most
-of our answers. It is pure ASGI and knows no framework. The app inside tells it one thing, the
-route template, in `scope["shop.route"]`; metrics and access lines never carry a path that could
-hold an id or a token, unless no route was found.
+of our answers. It is pure ASGI and knows no framework. What is inside tells it one thing, the route
+template, in `scope["shop.route"]` or, as Litestar does, in `scope["path_template"]`; metrics and
+access lines never carry a path that could hold an id or a token, unless no route was found.
 """
 
 import asyncio
@@ -215,7 +215,7 @@ class Edge:
     def _note(self, scope: Scope, status: int, took: float, current: str) -> None:
         method = scope["method"]
         known = method if method in _METHODS else "_OTHER"
-        self._durations.observe((known, scope.get("shop.route", ""), status), took)
+        self._durations.observe((known, _template(scope), status), took)
         if self._access is not None:
             self._access.write(known, _route(scope), status, took, current)
 
@@ -252,8 +252,13 @@ class Edge:
 
 
 def _route(scope: Scope) -> str:
-    route: str = scope.get("shop.route") or scope["path"][:200]
-    return route
+    return _template(scope) or scope["path"][:200]
+
+
+def _template(scope: Scope) -> str:
+    """What the fast lane says of its own routes, and Litestar of all others."""
+    template: str = scope.get("shop.route") or scope.get("path_template") or ""
+    return template
 
 
 def _rate_headers(rate: Rate) -> list[Header]:
