@@ -36,6 +36,10 @@ class Subscriptions(Protocol):
     async def lag(self, consumer: str) -> int:
         """How many events the consumer has not acknowledged."""
 
+    @abstractmethod
+    async def forget(self, before: datetime) -> int:
+        """Drop events older than that which every consumer has seen; a bounded number at a time."""
+
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
     consumer: str

@@ -85,10 +85,6 @@ class PaymentReads(Protocol):
         """Raises `PaymentNotFound`."""
 
     @abstractmethod
-    async def by_link(self, link_id: str) -> Payment:
-        """Raises `PaymentNotFound`."""
-
-    @abstractmethod
     async def of_order(self, order_id: OrderId) -> list[Payment]:
         """Oldest first."""
 

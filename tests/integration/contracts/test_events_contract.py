@@ -1,7 +1,7 @@
 """What every outbox, inbox, bus, dead letter box, lease and store of secrets must do."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -105,6 +105,23 @@ async def test_each_consumer_reads_the_whole_log_at_its_own_pace(
     await subscriptions.ack("one", events[3])
     await subscriptions.ack("one", events[0])  # a late one moves nothing back
     assert await subscriptions.fetch("one", 100) == []
+
+
+async def test_old_events_are_forgotten_once_everybody_has_seen_them(
+    container: AsyncContainer,
+) -> None:
+    events = await emitted(container, *(uuid4() for _ in range(4)))
+    bus, log = await container.get(EventBus), await container.get(Subscriptions)
+    await bus.publish(events)
+    past, future = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    assert await log.forget(future) == 0  # nobody has seen any
+    await log.ack("fast", events[3])
+    await log.ack("slow", events[1])
+    assert await log.forget(past) == 0
+    assert await log.forget(future) == 2
+    assert await log.fetch("slow", 10) == events[2:]
+    assert await log.lag("slow") == 2
+    assert await log.lag("fast") == 0
 
 
 async def test_an_event_published_twice_arrives_once(container: AsyncContainer) -> None:

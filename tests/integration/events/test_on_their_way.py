@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +54,9 @@ class DeadBeforeAck(Subscriptions):
 
     async def lag(self, consumer: str) -> int:
         return await self._real.lag(consumer)
+
+    async def forget(self, before: datetime) -> int:
+        return await self._real.forget(before)
 
 
 async def no_time(_: float) -> None:

@@ -1,6 +1,7 @@
 """Events on their way, in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
@@ -62,7 +63,15 @@ class MemoryEventLog(EventBus, Subscriptions):
             self._store.table("cursors")[consumer] = place
 
     async def lag(self, consumer: str) -> int:
-        return len(self._store.table("event_log")) - self._cursor(consumer)
+        return len(self._store.table("event_places")) - self._cursor(consumer)
+
+    async def forget(self, before: datetime) -> int:
+        log, cursors = self._store.table("event_log"), self._store.table("cursors")
+        seen = min(cursors.values(), default=0)
+        old = [place for place, event in log.items() if place <= seen and event.at < before]
+        for place in old:
+            del log[place]
+        return len(old)
 
     def _cursor(self, consumer: str) -> int:
         cursor: int = self._store.table("cursors").get(consumer, 0)

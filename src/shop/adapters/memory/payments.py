@@ -107,10 +107,6 @@ class MemoryPaymentReads(PaymentReads):
     async def get(self, payment_id: PaymentId) -> Payment:
         return _known(self._store.table("payments").get(payment_id))
 
-    async def by_link(self, link_id: str) -> Payment:
-        of_link = [one for one in self._payments() if one.link_id == link_id]
-        return _known(of_link[0] if of_link else None)
-
     async def of_order(self, order_id: OrderId) -> list[Payment]:
         return (await self.of_orders([order_id])).get(order_id, [])
 

@@ -314,7 +314,7 @@ class SandboxGateway(Gateway):
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
     def _mac(self, document: bytes) -> bytes:
-        return hmac.new(self._key, b"link\0" + document, hashlib.sha256).digest()[:_MAC_LENGTH]
+        return hmac.digest(self._key, b"link\0" + document, "sha256")[:_MAC_LENGTH]
 
     def _seal(self, token: _Token) -> str:
         document = _encode(token)
@@ -353,7 +353,7 @@ def _unused(payment: Payment) -> SandboxLink:
 
 
 def _link_id(reference: str) -> str:
-    return "plink_" + _base62(hashlib.sha256(b"link\0" + reference.encode()).digest())
+    return "plink_" + hashlib.sha256(b"link\0" + reference.encode()).hexdigest()[:_ID_LENGTH]
 
 
 def _base62(source: bytes) -> str:

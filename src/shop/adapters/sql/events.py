@@ -1,7 +1,9 @@
 """Events on their way: the outbox, the log that is the embedded bus, and who has seen what."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -15,12 +17,16 @@ from shop.core.kernel.ids import EventId
 from shop.ports.bus import DeadLetter, DeadLetters, EventBus, Subscriptions
 from shop.ports.outbox import Envelope, Inbox, Outbox
 
+#: The most events read at once.
+_MOST = 500
+
 
 def _wire(table: sa.Table) -> list[sa.Column[Any]]:
     return [table.c.id, table.c.topic, table.c.key, table.c.kind, table.c.body]
 
 
-_OLDEST = sa.select(*_wire(outbox)).order_by(outbox.c.seq).limit(bindparam("most"))
+_FIRST = sa.select(sa.func.min(outbox.c.seq) + sa.literal_column(str(_MOST))).scalar_subquery()
+_OLDEST = Hot(sa.select(*_wire(outbox)).where(outbox.c.seq < _FIRST).order_by(outbox.c.seq))
 _WAITING = sa.select(sa.func.count()).select_from(outbox)
 _DONE = Hot(outbox.delete().where(outbox.c.id == bindparam("event")))
 _PUBLISH = Hot(insert_new(event_log, "seq"))
@@ -28,11 +34,22 @@ _PUBLISH = Hot(insert_new(event_log, "seq"))
 _CURSOR = (
     sa.select(cursors.c.seq).where(cursors.c.consumer == bindparam("consumer")).scalar_subquery()
 )
-_UNSEEN = event_log.c.seq > sa.func.coalesce(_CURSOR, 0)
-_NEXT = sa.select(*_wire(event_log)).where(_UNSEEN).order_by(event_log.c.seq)
-_NEXT = _NEXT.limit(bindparam("most"))
+_UNSEEN = event_log.c.seq > sa.func.coalesce(_CURSOR, sa.literal_column("0"))
+_NEXT = Hot(
+    sa.select(*_wire(event_log))
+    .where(_UNSEEN)
+    .order_by(event_log.c.seq)
+    .limit(sa.literal_column(str(_MOST)))
+    .offset(sa.literal_column("0"))  # SQLAlchemy would bind it, and `fetch` binds one thing
+)
 _LAG = sa.select(sa.func.count()).select_from(event_log).where(_UNSEEN)
 _PLACE = sa.select(event_log.c.seq).where(event_log.c.id == bindparam("event"))
+_SEEN_BY_ALL = sa.select(sa.func.min(cursors.c.seq)).scalar_subquery()
+_SOME = sa.select(sa.func.min(event_log.c.seq) + 5_000).scalar_subquery()
+_PRUNE_LOG = event_log.delete().where(
+    event_log.c.id < bindparam("before"), event_log.c.seq <= _SEEN_BY_ALL, event_log.c.seq < _SOME
+)
+_PRUNE_INBOX = inbox.delete().where(inbox.c.event_id < bindparam("before"))
 _MOVE = (
     cursors.update()
     .values(seq=bindparam("place"))
@@ -55,7 +72,7 @@ class SqlOutbox(Outbox):
 
     async def oldest(self, limit: int) -> list[Envelope]:
         async def query(conn: Conn) -> list[Envelope]:
-            return [Envelope(*row) for row in await conn.rows(_OLDEST, {"most": limit})]
+            return [_to_envelope(row) for row in (await conn.fetch(_OLDEST))[:limit]]
 
         return await self._database.read(query)
 
@@ -98,8 +115,7 @@ class SqlEventLog(EventBus, Subscriptions):
 
     async def fetch(self, consumer: str, limit: int) -> list[Envelope]:
         async def query(conn: Conn) -> list[Envelope]:
-            rows = await conn.rows(_NEXT, {"consumer": consumer, "most": limit})
-            return [Envelope(*row) for row in rows]
+            return [_to_envelope(row) for row in (await conn.fetch(_NEXT, [consumer]))[:limit]]
 
         return await self._database.read(query)
 
@@ -118,6 +134,17 @@ class SqlEventLog(EventBus, Subscriptions):
 
     async def lag(self, consumer: str) -> int:
         return await _count(self._database, _LAG, {"consumer": consumer})
+
+    async def forget(self, before: datetime) -> int:
+        # Ids of version 7 begin with their time, so they are as good as a column of it.
+        oldest = UUID(int=int(before.timestamp() * 1000) << 80)
+
+        async def prune() -> int:
+            async with self._database.unit() as conn:
+                await conn.run(_PRUNE_INBOX, {"before": oldest})
+                return await conn.run(_PRUNE_LOG, {"before": oldest})
+
+        return await self._database.run(prune())
 
 
 class SqlDeadLetters(DeadLetters):
@@ -165,6 +192,11 @@ async def _count(database: Database, statement: sa.Executable, params: dict[str,
         return count
 
     return await database.read(query)
+
+
+def _to_envelope(row: tuple[Any, ...]) -> Envelope:
+    id_, topic, key, kind, body = row
+    return Envelope(EventId(UUID(bytes=id_)), topic, UUID(bytes=key), kind, body)
 
 
 def _to_letter(row: Any) -> DeadLetter:

@@ -33,7 +33,6 @@ def _among(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 _BY_ID = Hot(sa.select(*payments.c).where(_among(payments.c.id)))
 _BY_PROVIDER = Hot(sa.select(*payments.c).where(_among(payments.c.provider_payment_id)))
-_BY_LINK = Hot(sa.select(*payments.c).where(_among(payments.c.link_id)).order_by(payments.c.id))
 _OF_ORDERS = sa.select(*payments.c).where(_among(payments.c.order_id)).order_by(payments.c.id)
 _READ_OF_ORDERS = Hot(_OF_ORDERS)
 _LOCK_OF_ORDERS = Hot(_OF_ORDERS.with_for_update())
@@ -227,9 +226,6 @@ class SqlPaymentReads(PaymentReads):
 
     async def get(self, payment_id: PaymentId) -> Payment:
         return _only(await self._database.read(lambda c: _load(c, _BY_ID, [payment_id.bytes])))
-
-    async def by_link(self, link_id: str) -> Payment:
-        return _only(await self._database.read(lambda c: _load(c, _BY_LINK, [link_id])))
 
     async def of_order(self, order_id: OrderId) -> list[Payment]:
         return (await self.of_orders([order_id])).get(order_id, [])

@@ -43,6 +43,8 @@ class _Conn(Conn):
         self.dialect = engine.dialect
         self._thread = thread
         self._owner = owner
+        self._moment: datetime | None = None
+        self._moment_text = ""
         self._sa = engine.connect()
         self._raw: sqlite3.Connection = cast(Any, self._sa.connection.dbapi_connection)
 
@@ -66,7 +68,11 @@ class _Conn(Conn):
         return await self._do(lambda: self._raw.executemany(text, rows).rowcount)
 
     def moment(self, value: datetime) -> str:
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        # The rows of a batch bear the same few moments again and again.
+        if value is not self._moment:
+            text = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+            self._moment, self._moment_text = value, text
+        return self._moment_text
 
     async def _do(self, work: Callable[[], T]) -> T:
         with translated():

@@ -254,7 +254,7 @@ order_lines = sa.Table(
     metadata,
     sa.Column("order_id", Id, sa.ForeignKey("orders.id"), primary_key=True),
     sa.Column("line", sa.SmallInteger, primary_key=True, autoincrement=False),
-    sa.Column("variant_id", Id, nullable=False, index=True),
+    sa.Column("variant_id", Id, nullable=False),
     sa.Column("product_id", Id, nullable=False),
     sa.Column("title", sa.String(512), nullable=False),
     sa.Column("variant_title", sa.String(512), nullable=False),
@@ -287,7 +287,7 @@ payments = sa.Table(
     sa.Column("currency", sa.CHAR(3), nullable=False),
     sa.Column("method", Key(8), nullable=False),
     sa.Column("status", Key(20), nullable=False),
-    sa.Column("link_id", Key(40), nullable=True, index=True),
+    sa.Column("link_id", Key(40), nullable=True),
     sa.Column("link_url", sa.String(1024), nullable=True),
     sa.Column("expires_at", Utc, nullable=True),
     sa.Column("provider_payment_id", Key(64), nullable=True, unique=True),
@@ -388,7 +388,6 @@ outbox = sa.Table(
     sa.Column("key", Id, nullable=False),
     sa.Column("kind", Key(80), nullable=False),
     sa.Column("body", Blob, nullable=False),
-    sqlite_autoincrement=True,
 )
 event_log = sa.Table(
     "event_log",

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +18,8 @@ from shop.core.checkout.expiry import Expiry
 from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.refunds import RefundSender
 from shop.core.checkout.tidying import CheckoutTidying
-from shop.core.notifications.service import Mailer
 from shop.core.kernel.errors import Unavailable
+from shop.core.notifications.service import Mailer
 from shop.core.users.admins import DemoLogins
 from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints import metrics
@@ -49,6 +50,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 SERVES = frozenset({"all", "api"})
+#: How long events stay in the log, and how long a repeat is known for one.
+EVENTS_KEPT = timedelta(days=30)
 REACTS = frozenset({"all", "consumer"})
 
 
@@ -97,15 +100,15 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
                 claimed.close()
 
 
-async def _add_web(
-    container: AsyncContainer,
-    settings: Settings,
 async def _fits(schema: Schema) -> None:
     """Raises `Unavailable` when somebody has changed the database under the running shop."""
     if (problem := await schema.problem()) is not None:
         raise Unavailable(problem)
 
 
+async def _add_web(
+    container: AsyncContainer,
+    settings: Settings,
     supervisor: Supervisor,
     registry: CollectorRegistry,
     claimed: Any,
@@ -167,6 +170,7 @@ async def _add_background(
         Every("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
         Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         Every("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
+        Every("tidy-events", 3600.0, lambda: subscriptions.forget(clock.now() - EVENTS_KEPT)),
         Every("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
     ]
     supervisor.add(Stage.BACKGROUND, relay, *consumers, *pollers)
