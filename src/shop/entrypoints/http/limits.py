@@ -11,6 +11,7 @@ _IDENTITY = frozenset(
     {
         *("signup", "register", "login", "logout", "verify-email", "me", "updateuser"),
         *("resetpassword", "reset-password", "addresses", "oauth2", "account"),
+        *("sign-in", "sign-up", "forgot-password"),
     }
 )
 _CART = frozenset({"cart", "checkout"})
