@@ -25,6 +25,8 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _PATIENCE = 30.0
+#: A frame that waits for its page is an empty, complete "about:blank".
+_LOADED = "document.readyState === 'complete' && location.protocol.startsWith('http')"
 #: The browser reads commands from 3 and answers on 4.
 _EXEC = "import os,sys;os.dup2({0},3);os.dup2({1},4);os.execv(sys.argv[1],sys.argv[1:])"
 
@@ -124,7 +126,7 @@ class Browser:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             try:
-                if self.value(f"document.readyState === 'complete' && !!({script})"):
+                if self.value(f"{_LOADED} && !!({script})"):
                     return
             except BrowserError:
                 pass

@@ -87,14 +87,17 @@ class Visitor:
     async def get(self, path: str, **kwargs: Any) -> httpx.Response:
         return await self.client.get(path, follow_redirects=True, **kwargs)
 
-    async def submit(
-        self, page: httpx.Response, action: str, headers: dict[str, str] | None = None, **typed: str
-    ) -> httpx.Response:
+    async def submit(self, page: httpx.Response, action: str, /, **typed: str) -> httpx.Response:
         """Fill in the form that leads there and send it; the answer is not followed."""
+        return await self.submit_with({}, page, action, **typed)
+
+    async def submit_with(
+        self, headers: dict[str, str], page: httpx.Response, action: str, /, **typed: str
+    ) -> httpx.Response:
         [form, *_] = [form for form in forms_of(page) if form.action == action]
         return await self.client.post(action, data=form.fields | typed, headers=headers)
 
-    async def send(self, page: httpx.Response, action: str, **typed: str) -> httpx.Response:
+    async def send(self, page: httpx.Response, action: str, /, **typed: str) -> httpx.Response:
         """The same, and go where it leads."""
         answer = await self.submit(page, action, **typed)
         if not answer.is_redirect:

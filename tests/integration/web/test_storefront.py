@@ -16,11 +16,20 @@ from shop.core.kernel.money import Money
 from shop.entrypoints.http.web.forms import amount, local_path
 from shop.entrypoints.http.web.rendering import ASSETS, money
 from shop.ports.catalog import CatalogReads, ProductFilter, Products, Sort
+from shop.ports.mail import EmailFilter, EmailReads
 from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.uow import UnitOfWork
 from shop.settings import Site, Url
 from tests.kit.goods import stocked
-from tests.kit.storefront import SITE, Storefront, Visitor, a_storefront, forms_of, inline_code
+from tests.kit.storefront import (
+    PASSWORD,
+    SITE,
+    Storefront,
+    Visitor,
+    a_storefront,
+    forms_of,
+    inline_code,
+)
 
 HOME = {
     "email": "buyer@example.com",
@@ -49,8 +58,8 @@ async def slug(shop: Storefront) -> str:
 
 async def newest(shop: Storefront) -> str:
     reads = await shop.container.get(CatalogReads)
-    [card, *_] = (await reads.page(ProductFilter(), Sort.NEWEST, 1)).cards()
-    return card.slug
+    cards = (await reads.page(ProductFilter(), Sort.NEWEST, 1)).cards()
+    return cards[0].slug
 
 
 async def orders(shop: Storefront) -> Any:
@@ -244,7 +253,7 @@ async def test_a_new_account_is_signed_in_and_keeps_addresses(shop: Storefront) 
     assert weak.status_code == 422
     assert 'id="e-password"' in weak.text
     assert 'value="ravi@example.com"' in weak.text
-    account = await visitor.send(page, "/sign-up", **person, password="three green kettles")
+    account = await visitor.send(page, "/sign-up", **person, password=PASSWORD)
     assert "Your account is ready" in account.text
     form = await visitor.get("/account/addresses/new")
     address = {name: value for name, value in HOME.items() if name != "email"}
@@ -252,6 +261,85 @@ async def test_a_new_account_is_signed_in_and_keeps_addresses(shop: Storefront) 
     assert "12 Temple Street" in listed.text
     others = await shop.visitor().send(await visitor.get("/account"), "/account", name="Thief")
     assert others.status_code == 403
+
+
+async def mailed(shop: Storefront, recipient: str) -> str:
+    """The path of the link in the newest mail to somebody."""
+    reads = await shop.container.get(EmailReads)
+    page = await reads.page(EmailFilter(recipient=recipient), 1, None)
+    found = re.search(rf"{SITE}(/\S+token=\S+)", page.items[0].text)
+    assert found
+    return found[1]
+
+
+async def test_a_mailed_link_proves_the_address_only_when_its_button_is_pressed(
+    shop: Storefront,
+) -> None:
+    visitor = shop.visitor()
+    await visitor.send(
+        await visitor.get("/sign-up"),
+        "/sign-up",
+        name="Ravi",
+        email="ravi@example.com",
+        password=PASSWORD,
+    )
+    link = await mailed(shop, "ravi@example.com")
+    scanner = shop.visitor()
+    await scanner.get(link)
+    await scanner.get(link)
+    assert "Please confirm your e-mail" in (await visitor.get("/account")).text
+    page = await visitor.get(link)
+    assert "is confirmed" in (await visitor.send(page, "/verify-email")).text
+    assert "Please confirm your e-mail" not in (await visitor.get("/account")).text
+    assert (await visitor.send(page, "/verify-email")).status_code == 410
+    assert (await visitor.send(page, "/verify-email", token="nonsense")).status_code == 400
+
+
+async def test_a_forgotten_password_is_replaced_by_the_mailed_link(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    page = await visitor.get("/forgot-password")
+    for email in ("nobody@example.com", "asha@example.com"):
+        told = await visitor.send(page, "/forgot-password", email=email)
+        assert "If there is such an account" in told.text
+    page = await visitor.get(await mailed(shop, "asha@example.com"))
+    weak = await visitor.send(page, "/reset-password", password="short")
+    assert 'id="e-password"' in weak.text
+    done = await visitor.send(page, "/reset-password", password="four green kettles")
+    assert "Your password is changed" in done.text
+    assert (await visitor.sign_in("asha@example.com")).status_code == 401
+    used = await visitor.send(page, "/reset-password", password="five green kettles")
+    assert used.status_code == 422
+
+
+async def test_the_password_and_the_devices_are_in_the_customers_hand(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    here, there = shop.visitor(), shop.visitor()
+    for visitor in (here, there):
+        await visitor.sign_in("asha@example.com")
+    page = await here.get("/account/security")
+    assert "This device" in page.text
+    [end] = [form.action for form in forms_of(page) if form.action.endswith("/end")]
+    assert "That device is signed out." in (await here.send(page, end)).text
+    assert "/sign-in" in str((await there.get("/account")).url)
+    new = {"new_password": "four green kettles"}
+    wrong = await here.send(page, "/account/password", current_password="no", **new)
+    assert 'id="e-current_password"' in wrong.text
+    done = await here.send(page, "/account/password", current_password=PASSWORD, **new)
+    assert "your other devices are signed out" in done.text
+
+
+async def test_the_profile_keeps_what_was_typed_and_a_new_address_waits(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("asha@example.com")
+    page = await visitor.get("/account")
+    wrong = await visitor.send(page, "/account", name="Asha", contact="12")
+    assert 'id="e-contact"' in wrong.text
+    assert 'value="12"' in wrong.text
+    saved = await visitor.send(page, "/account", name="Asha R", email="new@example.com")
+    assert "Hello, Asha R" in saved.text
+    assert "new@example.com waits to be confirmed" in saved.text
 
 
 @pytest.mark.parametrize(
@@ -268,10 +356,10 @@ async def test_forms_from_other_sites_are_refused(
 ) -> None:
     guest = shop.visitor()
     page = await guest.get(f"/products/{slug}")
-    refused = await guest.submit(page, "/cart/items", headers=headers)
+    refused = await guest.submit_with(headers, page, "/cart/items")
     assert refused.status_code == 403
     own = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
-    assert (await guest.submit(page, "/cart/items", headers=own)).status_code == 303
+    assert (await guest.submit_with(own, page, "/cart/items")).status_code == 303
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "A" * 43])
@@ -304,7 +392,7 @@ async def test_nobody_is_led_to_another_site(shop: Storefront, path: str) -> Non
     visitor = shop.visitor()
     page = await visitor.get("/sign-in", params={"next": path})
     answer = await visitor.submit(
-        page, "/sign-in", email="asha@example.com", password="three green kettles", next=path
+        page, "/sign-in", email="asha@example.com", password=PASSWORD, next=path
     )
     assert answer.headers["location"] == "/account"
 

@@ -339,6 +339,14 @@ def _here(request: HttpRequest) -> str:
     return local_path(path)
 
 
+def _before(request: HttpRequest) -> str:
+    """The page that held the form."""
+    try:
+        return local_path(urlsplit(request.headers.get("referer", "")).path)
+    except ValueError:
+        return "/"
+
+
 WebRoute = Callable[..., Awaitable[Any]]
 
 
@@ -373,7 +381,7 @@ def visited(route: WebRoute) -> WebRoute:
 async def refused_page(visit: Visit, error: ShopError) -> Reply:
     """What a person is told; somebody who must sign in first is led there and back."""
     if isinstance(error, Unauthenticated) and visit.caller.user_id is None:
-        back = visit.request.url.path if visit.request.method != "GET" else _here(visit.request)
+        back = _here(visit.request) if visit.request.method == "GET" else _before(visit.request)
         return see(f"/sign-in?next={_quoted(back)}")
     told = refusal(error)
     reply = await visit.page("refusal.html", http_status=told.status, told=told)
