@@ -1,0 +1,141 @@
+"""A whole purchase in a real browser, against the real process."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.kit.browser import Browser, find_browser
+
+_PATIENCE = 60
+_BUYER = {
+    "email": "buyer@example.com",
+    "name": "Asha Rao",
+    "phone": "98450 12345",
+    "street": "12 Temple Street",
+    "city": "Bengaluru",
+    "zipcode": "560001",
+}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = find_browser()
+    if found is None:
+        says = "There is no chromium here: nobody looked at the shop with a browser."
+        if os.environ.get("CI"):
+            pytest.fail(says)
+        warnings.warn(says, pytest.PytestWarning, stacklevel=1)
+        pytest.skip(says)
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running shop with the demo catalogue."""
+    folder = tmp_path_factory.mktemp("shop")
+    http, ops = _free_port(), _free_port()
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SHOP_")},
+        "SHOP_DATA_DIR": str(folder),
+        "SHOP_SITE_URL": f"http://localhost:{http}",
+        "SHOP_HTTP_HOST": "127.0.0.1",
+        "SHOP_HTTP_PORT": str(http),
+        "SHOP_OPS_PORT": str(ops),
+    }
+    shop = (sys.executable, "-m", "shop")
+    for command in ("migrate", "demo"):
+        subprocess.run(  # noqa: S603
+            [*shop, command], env=environ, check=True, capture_output=True, timeout=_PATIENCE
+        )
+    log = (folder / "log").open("w")
+    process = subprocess.Popen([*shop, "run"], env=environ, stdout=log, stderr=log)  # noqa: S603
+    try:
+        _wait(f"http://localhost:{http}/healthz")
+        yield f"http://localhost:{http}"
+    finally:
+        process.terminate()
+        process.wait(timeout=_PATIENCE)
+        log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _wait(url: str) -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        try:
+            if httpx.get(url).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail("The shop did not start.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_guest_buys_something(chromium: str, site: str, tmp_path: Path, *, scripts: bool) -> None:
+    with Browser(chromium, tmp_path / "profile", scripts=scripts) as browser:
+        browser.size(1280)
+        browser.open(site)
+        browser.write("[name=q]", "mug")
+        browser.follow(".search button")
+        browser.follow(".card a")
+        browser.click("[name=variant_id]:enabled:not(:checked)")
+        browser.follow("[data-go]")
+        assert "Added to your cart." in browser.text()
+        browser.follow('a[href="/checkout"]')
+        for field, text in _BUYER.items():
+            browser.write(f"[name={field}]", text)
+        browser.choose("[name=state]", "KA")
+        browser.follow("form button.button--buy")
+        browser.follow("button[value=success]")
+        assert "is confirmed" in browser.text()
+        browser.follow("main a[href^='/orders/']")
+        assert "12 Temple Street" in browser.text()
+        assert browser.complaints == []
+
+
+def test_the_price_follows_the_variant(chromium: str, site: str, tmp_path: Path) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.open(f"{site}/products/monsoon-stoneware-mug")
+        assert browser.text("[data-show=price]") == "₹349"
+        browser.click("[name=variant_id]:enabled:not(:checked)")
+        browser.wait("document.querySelector('[data-show=price]').innerText === '₹1,249'")
+        assert browser.text("[data-show=off]") == "10% off"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_is_wider_than_the_window(
+    chromium: str, site: str, tmp_path: Path, width: int
+) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.size(width)
+        for path in ("/", "/categories/kitchen", "/products/monsoon-stoneware-mug", "/sign-up"):
+            browser.open(site + path)
+            assert browser.value("document.documentElement.scrollWidth") <= width, path
+            assert browser.complaints == []
+            broken = "[...document.images].filter(i => i.loading !== 'lazy' && !i.naturalWidth)"
+            assert browser.value(f"{broken}.length") == 0, path
+
+
+def test_a_keyboard_reaches_the_content_first(chromium: str, site: str, tmp_path: Path) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.open(site)
+        for kind in ("keyDown", "keyUp"):
+            browser.call(
+                "Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9
+            )
+        assert browser.value("document.activeElement.className") == "skip"
+        assert browser.value("document.activeElement.getBoundingClientRect().x") >= 0
