@@ -40,8 +40,8 @@ from tests.kit.goods import on_shelf, stocked
 
 async def order_of(container: AsyncContainer, placed: Placed | ShopError) -> Order:
     assert isinstance(placed, Placed), placed
-    reads = await container.get(OrderReads)
-    return await reads.get(placed.order_id)
+    order: Order = await (await container.get(OrderReads)).get(placed.order_id)
+    return order
 
 
 async def test_a_cart_keeps_what_is_put_in(container: AsyncContainer) -> None:

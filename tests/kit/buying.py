@@ -38,7 +38,8 @@ async def ask_carts(
         async with container() as scope:
             return await (await scope.get(CartService)).serve_all(commands)
 
-    return await units.run(many())
+    answers: Any = await units.run(many())
+    return list(answers)
 
 
 async def a_cart(container: AsyncContainer, owner: str, *items: tuple[UUID, int]) -> PricedCart:
@@ -74,4 +75,5 @@ async def check_out(
         async with container() as scope:
             return await (await scope.get(Checkout)).place_all(commands)
 
-    return await units.run(many())
+    answers: Any = await units.run(many())
+    return list(answers)

@@ -18,7 +18,7 @@ async def stocked(
     """A product for each of the stocks, each with one variant; returns the variants."""
     ids, clock = await container.get(Ids), await container.get(Clock)
     now = clock.now()
-    made = []
+    made: list[tuple[Product, Variant, int]] = []
     for stock in stocks:
         key = ids.new().hex
         variant = Variant(id=VariantId(ids.new()), key="default", sku=f"SKU-{key}", price=price)

@@ -26,7 +26,8 @@ async def stored(container: AsyncContainer, owner: str) -> Cart | None:
     async with container() as scope:
         uow, carts = await scope.get(UnitOfWork), await scope.get(Carts)
         async with uow.begin():
-            return (await carts.find([owner])).get(owner)
+            found: Cart | None = (await carts.find([owner])).get(owner)
+            return found
 
 
 async def test_what_a_block_wrote_is_there_afterwards(container: AsyncContainer) -> None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -43,8 +44,6 @@ class _Conn(Conn):
         self.dialect = engine.dialect
         self._thread = thread
         self._owner = owner
-        self._moment: datetime | None = None
-        self._moment_text = ""
         self._sa = engine.connect()
         self._raw: sqlite3.Connection = cast(Any, self._sa.connection.dbapi_connection)
 
@@ -68,11 +67,7 @@ class _Conn(Conn):
         return await self._do(lambda: self._raw.executemany(text, rows).rowcount)
 
     def moment(self, value: datetime) -> str:
-        # The rows of a batch bear the same few moments again and again.
-        if value is not self._moment:
-            text = value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-            self._moment, self._moment_text = value, text
-        return self._moment_text
+        return _as_text(value)
 
     async def _do(self, work: Callable[[], T]) -> T:
         with translated():
@@ -112,6 +107,11 @@ class _Conn(Conn):
 
     def close(self) -> None:
         self._sa.close()
+
+
+@lru_cache(maxsize=64)  # the rows of a batch bear the same few moments again and again
+def _as_text(value: datetime) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class _Lane:
