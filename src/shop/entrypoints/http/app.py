@@ -3,11 +3,8 @@
 from dishka import AsyncContainer
 from litestar import Litestar, get
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.plugins import ReceiveRoutePlugin
-from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ControllerRouterHandler
 from msgspec import json
 
@@ -25,27 +22,13 @@ from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
+from shop.entrypoints.http.document import Description, DocumentConfig
 from shop.entrypoints.http.oauth import OAuthController
-from shop.entrypoints.http.problems import PROBLEM_JSON, Problem
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.entrypoints.http.web.refusals import REFUSALS
 from shop.entrypoints.http.web.sandbox import SandboxController
 from shop.entrypoints.http.webhooks.razorpay import RazorpayController
-
-_REFUSALS = {
-    400: "The request is malformed; `errors` names the fields.",
-    401: "Nobody is signed in, or the token does not hold.",
-    403: "The permission is missing.",
-    404: "There is no such thing, or it is not yours.",
-    409: "The present state forbids it.",
-    413: "The body is too large.",
-    415: "The content type is not understood.",
-    422: "The business forbids it.",
-    429: "Too often; see `Retry-After`.",
-    503: "Not now; see `Retry-After`.",
-}
-
 
 _ABOUT = """The public API of the shop.
 
@@ -75,25 +58,6 @@ async def openapi_json(request: HttpRequest) -> Answer:
     return Answer(json.encode(request.app.openapi_schema.to_schema()))
 
 
-class _Refusals(ReceiveRoutePlugin):
-    """Declares on every documented route what any route may be refused with."""
-
-    def receive_route(self, route: BaseRoute) -> None:
-        if not isinstance(route, HTTPRoute):
-            return
-        for handler in route.route_handlers:
-            own = dict(handler.responses or {})
-            for status, text in _REFUSALS.items():
-                spec = ResponseSpec(
-                    Problem,
-                    description=text,
-                    generate_examples=False,
-                    media_type=PROBLEM_JSON,
-                )
-                own.setdefault(status, spec)
-            handler.responses = own
-
-
 API_ROUTES: list[ControllerRouterHandler] = [
     AddressController,
     AdminCatalogController,
@@ -118,18 +82,20 @@ API_ROUTES: list[ControllerRouterHandler] = [
 
 def make_app(container: AsyncContainer, authenticator: Authenticator) -> Litestar:
     """The framework's part. `make_site` puts the fast lane and the edge before it."""
+    description = Description()
     return Litestar(
         [*API_ROUTES, *WEB_ROUTES],
         exception_handlers=REFUSALS,
-        plugins=[_Refusals()],
+        plugins=[description],
         state=State({"container": container, "authenticator": authenticator}),
-        openapi_config=OpenAPIConfig(
+        openapi_config=DocumentConfig(
             title="Shop",
             version=__version__,
             description=_ABOUT,
             path="/docs",
             render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()],
             components=_COMPONENTS,
+            description_of=description,
         ),
         request_max_body_size=None,  # the edge sees to it
         logging_config=None,
