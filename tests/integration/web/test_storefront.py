@@ -227,6 +227,34 @@ async def test_signing_in_brings_the_guests_cart_along_and_out_ends_the_session(
     assert "/sign-in" in str((await thief.get("/account")).url)
 
 
+async def test_a_customer_orders_to_a_kept_address_and_finds_the_order_again(
+    shop: Storefront, slug: str
+) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("asha@example.com")
+    address = {name: value for name, value in HOME.items() if name != "email"}
+    cash = {"payment_method": "cod"}
+    first = await with_one_in_the_cart(visitor, slug)
+    await visitor.send(first, "/checkout", **address, **cash, keep_address="yes")
+    second = await with_one_in_the_cart(visitor, slug)
+    assert "12 Temple Street" in second.text
+    none = await visitor.submit(second, "/checkout", **cash, address_id="no id")
+    assert none.status_code == 422
+    assert 'id="e-address_id"' in none.text
+    page = await visitor.send(second, "/checkout", **cash)
+    assert "Confirmed" in page.text
+    both = await orders(shop)
+    assert len(both) == 2
+    listed = await visitor.get("/account/orders")
+    assert all(order.number in listed.text for order in both)
+    other = shop.visitor()
+    await shop.person("ravi@example.com", name="Ravi")
+    await other.sign_in("ravi@example.com")
+    for order in both:
+        assert (await other.get(f"/orders/{order.number}")).status_code == 404
+
+
 async def test_a_run_out_access_cookie_is_renewed_without_a_word(shop: Storefront) -> None:
     await shop.person("asha@example.com")
     visitor = shop.visitor()
