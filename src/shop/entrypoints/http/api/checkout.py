@@ -52,6 +52,7 @@ class ShippingMethodView(Struct):
 
 class ShippingMethodsView(Struct):
     items: list[ShippingMethodView]
+    next_cursor: str | None = None
 
 
 class PaymentMethodView(Struct):
@@ -62,6 +63,7 @@ class PaymentMethodView(Struct):
 
 class PaymentMethodsView(Struct):
     items: list[PaymentMethodView]
+    next_cursor: str | None = None
 
 
 class CheckoutController(Controller):
