@@ -59,7 +59,8 @@ async def slug(shop: Storefront) -> str:
 async def newest(shop: Storefront) -> str:
     reads = await shop.container.get(CatalogReads)
     cards = (await reads.page(ProductFilter(), Sort.NEWEST, 1)).cards()
-    return cards[0].slug
+    slug: str = cards[0].slug
+    return slug
 
 
 async def orders(shop: Storefront) -> Any:

@@ -2,10 +2,13 @@
 
 from http.cookies import Morsel
 from typing import Any
+from urllib.parse import quote
 
 from litestar.types import Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
+#: Everything that has a meaning in an address, and what is encoded already.
+_URL = "/:?#[]@!$&'()*+,;=%~"
 
 
 class Reply:
@@ -49,8 +52,9 @@ def html(body: bytes, *, status: int = 200, form_action: str = "", keep: bool = 
 
 
 def see(location: str) -> Reply:
-    """Go there with GET."""
-    return Reply(303, b"", (b"location", location.encode()), (b"cache-control", b"no-store"))
+    """Go there with GET. What a header cannot hold is written in percent signs."""
+    where = quote(location, safe=_URL).encode()
+    return Reply(303, b"", (b"location", where), (b"cache-control", b"no-store"))
 
 
 def cookie(name: str, value: str, *, secure: bool, lasts: int | None = None) -> Header:
