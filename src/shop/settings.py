@@ -31,7 +31,7 @@ _MESSAGE_PATH = re.compile(r" - at `.*`$")
 _SCHEMES = {
     "database": ("sqlite+aiosqlite:", "sqlite:", "memory:"),
     "cache": ("memory:",),
-    "bus": ("database:", "memory:"),
+    "bus": ("database:",),
     "mail": ("file:", "memory:"),
     "media": ("file:", "memory:"),
     "search": ("embedded:", "database:"),
@@ -98,8 +98,6 @@ class Site(Section, frozen=True):
     mode: Literal["development", "production"] = "development"
     name: Text = "Shop"
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "INR"
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] = "IN"
-    language: Annotated[str, Meta(pattern="^[a-z]{2}(-[A-Z]{2})?$")] = "en-IN"
 
     @property
     def production(self) -> bool:
@@ -160,7 +158,6 @@ class Razorpay(Section, frozen=True):
 
 class Orders(Section, frozen=True):
     hold_seconds: Positive = 900
-    link_grace_seconds: Natural = 60
 
 
 class Security(Section, frozen=True):
@@ -169,7 +166,6 @@ class Security(Section, frozen=True):
     secret: Secret = Secret("")
     access_token_seconds: Positive = 900
     refresh_token_days: Positive = 30
-    session_idle_days: Positive = 30
 
 
 class Limits(Section, frozen=True):

@@ -32,6 +32,7 @@ from shop.adapters.sql.mail_provider import SqlMail
 from shop.adapters.sql.orders_provider import SqlOrderStorage
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import Identity, System
+from shop.adapters.system.secrets import DerivedSecrets
 from shop.core.catalog.importing import Importing
 from shop.core.catalog.imports import ImportRegister, ImportRun
 from shop.core.catalog.service import (
@@ -96,6 +97,18 @@ from shop.ports.payments import Gateway
 from shop.ports.system import Secrets
 from shop.ports.uow import Units
 from shop.settings import Settings
+
+
+class GivenSecrets(Provider):
+    """Keys from the settings instead of the database."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__()
+        self._secret = secret
+
+    @provide(scope=Scope.APP, override=True)
+    def secrets(self) -> Secrets:
+        return DerivedSecrets(self._secret)
 
 
 class UseCases(Provider):
@@ -416,6 +429,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         Conditions(settings),
         UseCases(),
         DeskRoom(),
+        *([GivenSecrets(secret)] if (secret := settings.security.secret.reveal()) else []),
         *overrides,
         validation_settings=STRICT_VALIDATION,
     )
