@@ -1,5 +1,7 @@
 """E-mail addresses by email-validator. The DNS is never asked."""
 
+from functools import lru_cache
+
 from email_validator import EmailNotValidError, validate_email
 
 from shop.core.kernel.errors import Malformed
@@ -17,14 +19,19 @@ class ValidatedAddresses(EmailAddresses):
     """
 
     def parse(self, text: str) -> EmailAddress:
-        try:
-            found = validate_email(
-                text[: _LONGEST + 1].strip(),
-                check_deliverability=False,
-                allow_smtputf8=False,
-                test_environment=True,
-            )
-        except EmailNotValidError as error:
-            raise Malformed(str(error), field="email", kind="format") from None
-        ascii_email = found.ascii_email or found.normalized
-        return EmailAddress(written=found.normalized, key=ascii_email.lower())
+        return _parse(text)
+
+
+@lru_cache(maxsize=1024)  # a customer's address is looked at in several calls of one purchase
+def _parse(text: str) -> EmailAddress:
+    try:
+        found = validate_email(
+            text[: _LONGEST + 1].strip(),
+            check_deliverability=False,
+            allow_smtputf8=False,
+            test_environment=True,
+        )
+    except EmailNotValidError as error:
+        raise Malformed(str(error), field="email", kind="format") from None
+    ascii_email = found.ascii_email or found.normalized
+    return EmailAddress(written=found.normalized, key=ascii_email.lower())
