@@ -216,6 +216,9 @@ class Description(ReceiveRoutePlugin):
         made["parameters"] = [*given, *_more_parameters(path, method)]
         if (schema := _READ_BY_THE_ROUTE.get(path)) is not None:
             body = {"required": path == _WEBHOOK, "content": {_JSON: {"schema": schema}}}
+        elif (json_body := getattr(handler.fn, "json_body", None)) is not None:
+            schema = {"$ref": _REF.format(name=json_body.kind.__name__)}
+            body = {"required": True, "content": {_JSON: {"schema": schema}}}
         if body is not None:
             made["requestBody"] = _with_examples(body, schemas)
         made["security"] = security = _security(path, method)
@@ -272,8 +275,8 @@ def _structs(handler: HTTPRouteHandler) -> Iterator[type[Struct]]:
         kinds += [inner.annotation for inner in given.inner_types]
     else:
         kinds.append(given.annotation)
-    if (data := signature.parameters.get("data")) is not None:
-        kinds.append(data.annotation)
+    if (json_body := getattr(handler.fn, "json_body", None)) is not None:
+        kinds.append(json_body.kind)
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, Struct):
             yield kind

@@ -30,6 +30,7 @@ from shop.entrypoints.http.api.orders import (
     view_of,
 )
 from shop.entrypoints.http.api.views import OrderView, RefundView
+from shop.entrypoints.http.json_body import JsonBody
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.payments import PaymentReads
@@ -204,9 +205,8 @@ def _encode_refund(refund: Refund) -> bytes:
 
 
 def _cancel_reason(raw: bytes) -> str:
-    if not raw.strip():
-        return ""
-    try:
-        return msgspec.json.decode(raw, type=CancelBody).reason
-    except msgspec.DecodeError as error:
-        raise Malformed("The body is not well-formed.", field="", kind="format") from error
+    body: CancelBody = _CANCEL.parse(raw) if raw.strip() else CancelBody()
+    return body.reason
+
+
+_CANCEL = JsonBody(CancelBody)
