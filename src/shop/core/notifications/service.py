@@ -15,8 +15,8 @@ from shop.ports.system import Clock, Ids, Lease
 from shop.ports.uow import UnitOfWork, Units
 
 _LEASE = "mailer"
-#: Long enough for a batch whose every mail runs into the time limit of its transport.
-_SPAN = timedelta(seconds=60)
+#: Renewed with every few mails: when the process dies, the mails wait so long for another.
+_SPAN = timedelta(seconds=10)
 _AT_ONCE = 8
 _ALL_OF_BYTE = 255
 
@@ -59,6 +59,8 @@ class Mailer:
         try:
             due = await self._reads.due(self._clock.now(), limit)
             for start in range(0, len(due), _AT_ONCE):
+                if start and not await self._lease.hold(_LEASE, holder, _SPAN):
+                    return start
                 some = due[start : start + _AT_ONCE]
                 outcomes = await asyncio.gather(*(self._try(email) for email in some))
                 await self._units.run(self._record(outcomes))
