@@ -20,8 +20,12 @@ class Database(Protocol):
         """Run a query on a short read-only transaction. `work` waits for nothing but `Conn`."""
 
     @abstractmethod
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine that opens one unit, where that is cheapest."""
+    async def run(self, work: Coroutine[Any, Any, T], *, lazy: bool = False) -> T:
+        """Run a coroutine that opens one unit, where that is cheapest.
+
+        A `lazy` unit is atomic and seen by all at once, yet a loss of power may undo it together
+        with all that came after: for what is found and done again, such as events on their way.
+        """
 
     @abstractmethod
     def on_commit(self, tell: Callable[[], None]) -> None:

@@ -83,7 +83,7 @@ class SqlOutbox(Outbox):
             async with self._database.unit() as conn:
                 await conn.many(_DONE, rows)
 
-        await self._database.run(forget())
+        await self._database.run(forget(), lazy=True)
 
     async def waiting(self) -> int:
         return await _count(self._database, _WAITING, {})
@@ -111,7 +111,7 @@ class SqlEventLog(EventBus, Subscriptions):
             async with self._database.unit() as conn:
                 await conn.many(_PUBLISH, rows)
 
-        await self._database.run(append())
+        await self._database.run(append(), lazy=True)
 
     async def fetch(self, consumer: str, limit: int) -> list[Envelope]:
         async def query(conn: Conn) -> list[Envelope]:
@@ -130,7 +130,7 @@ class SqlEventLog(EventBus, Subscriptions):
                 place = {"whose": consumer, "place": row.seq, "place_again": row.seq}
                 await conn.run(_MOVE, place)
 
-        await self._database.run(move())
+        await self._database.run(move(), lazy=True)
 
     async def lag(self, consumer: str) -> int:
         return await _count(self._database, _LAG, {"consumer": consumer})
@@ -144,7 +144,7 @@ class SqlEventLog(EventBus, Subscriptions):
                 await conn.run(_PRUNE_INBOX, {"before": oldest})
                 return await conn.run(_PRUNE_LOG, {"before": oldest})
 
-        return await self._database.run(prune())
+        return await self._database.run(prune(), lazy=True)
 
 
 class SqlDeadLetters(DeadLetters):

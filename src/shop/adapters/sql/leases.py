@@ -40,11 +40,11 @@ class SqlLease(Lease):
                     return True
                 return bool(await conn.many(_TAKE, [(name, holder, conn.moment(now + span))]))
 
-        return await self._database.run(hold())
+        return await self._database.run(hold(), lazy=True)
 
     async def release(self, name: str, holder: str) -> None:
         async def release() -> None:
             async with self._database.unit() as conn:
                 await conn.run(_RELEASE, {"what": name, "who": holder})
 
-        await self._database.run(release())
+        await self._database.run(release(), lazy=True)

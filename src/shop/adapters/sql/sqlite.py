@@ -96,6 +96,9 @@ class _Conn(Conn):
             else:
                 await asyncio.sleep(pause)
 
+    async def tune(self, pragma: str) -> None:
+        await self._do(lambda: self._raw.execute(f"PRAGMA {pragma}"))
+
     async def end(self, how: str) -> None:
         await self._do(lambda: self._finish(how))
 
@@ -152,6 +155,7 @@ class SqliteDatabase(Database, Schema):
         self._writer = _Lane(self._engine, "sqlite-writer")
         self._lock = asyncio.Lock()
         self._in_writer = contextvars.ContextVar("in_writer", default=False)
+        self._lazy = contextvars.ContextVar("lazy", default=False)
         self._read_engine = self._make_engine(read_only=True)
         self._readers: asyncio.Queue[_Lane] = asyncio.Queue()
         self._lanes = [_Lane(self._read_engine, f"sqlite-reader-{i}") for i in range(_READERS)]
@@ -171,41 +175,56 @@ class SqliteDatabase(Database, Schema):
             async with self._lock, self._transaction() as conn:
                 yield conn
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run(self, work: Coroutine[Any, Any, T], *, lazy: bool = False) -> T:
         try:
             await self._lock.acquire()
         except BaseException:
             work.close()
             raise
         # The thread goes on when the caller is cancelled, so the lock is its, not the caller's.
-        done = asyncio.ensure_future(self._in_thread(work))
+        done = asyncio.ensure_future(self._in_thread(work, lazy=lazy))
         done.add_done_callback(lambda _: self._lock.release())
-        return await asyncio.shield(done)
+        try:
+            return await asyncio.shield(done)
+        finally:
+            del done  # it keeps a refusal, whose traceback keeps this frame: no cycle
 
-    async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _in_thread(self, work: Coroutine[Any, Any, T], *, lazy: bool) -> T:
         self._in_writer.set(True)
+        self._lazy.set(lazy)
         return await self._writer.drive(work)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:
         conn = self._writer.conn
-        await conn.begin("BEGIN IMMEDIATE")
+        lazy = self._lazy.get()
+        if lazy:  # in WAL mode: COMMIT without waiting for the disk
+            await conn.tune("synchronous=NORMAL")
         try:
-            yield conn
-            await conn.end("COMMIT")
-        except BaseException:
-            # A failure to roll back must not hide what went wrong; the next BEGIN would tell.
-            with suppress(Unavailable):
-                await conn.end("ROLLBACK")
-            raise
-        for tell in self._tell:
-            tell()
+            await conn.begin("BEGIN IMMEDIATE")
+            try:
+                yield conn
+                await conn.end("COMMIT")
+            except BaseException:
+                # A failure to roll back must not hide what went wrong; the next BEGIN would tell.
+                with suppress(Unavailable):
+                    await conn.end("ROLLBACK")
+                raise
+        finally:
+            if lazy:
+                await conn.tune(f"synchronous={self._synchronous}")
+        if not lazy:  # those move events; they make none
+            for tell in self._tell:
+                tell()
 
     async def read(self, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
         lane = await self._readers.get()
         done = asyncio.ensure_future(lane.drive(self._snapshot(lane.conn, work)))
         done.add_done_callback(lambda _: self._readers.put_nowait(lane))
-        return await asyncio.shield(done)
+        try:
+            return await asyncio.shield(done)
+        finally:
+            del done  # as above
 
     @staticmethod
     async def _snapshot(conn: _Conn, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
