@@ -57,6 +57,7 @@ class Shop(Struct):
     client: httpx.AsyncClient
     clock: ManualClock
     watch: CatalogWatch
+    edge: Any
     relay: OutboxRelay
     consumers: list[Consumer]
     keys: Any = field(default_factory=lambda: count(1))
@@ -178,6 +179,7 @@ async def a_shop(
                     client=client,
                     clock=clock,
                     watch=watch,
+                    edge=site.edge,
                     relay=await _relay(container),
                     consumers=await _consumers(container),
                 )

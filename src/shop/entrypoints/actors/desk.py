@@ -200,7 +200,8 @@ class Desk(Generic[C, A]):
             if slip.answer.done():
                 continue
             if isinstance(answer, ShopError):
-                slip.answer.set_exception(answer)
+                # Its traceback keeps the frames that keep it, and nobody reads where it was raised.
+                slip.answer.set_exception(answer.with_traceback(None))
             else:
                 slip.answer.set_result(answer)
 
