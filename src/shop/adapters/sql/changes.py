@@ -2,18 +2,20 @@
 
 import sqlalchemy as sa
 
-from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.conn import Conn, Hot, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import catalog_changes
 from shop.ports.catalog import CatalogChanges
 
-_RAISE = catalog_changes.update().values(count=catalog_changes.c.count + 1)
+_RAISE = Hot(
+    catalog_changes.update().values(count=catalog_changes.c.count + sa.literal_column("1"))
+)
 _COUNT = sa.select(catalog_changes.c.count)
 
 
 async def catalog_changed(conn: Conn) -> None:
     """Tell readers, once this unit commits, that prices, stock or products are others now."""
-    await conn.run(_RAISE)
+    await conn.many(_RAISE, [()])
 
 
 class SqlCatalogChanges(CatalogChanges):

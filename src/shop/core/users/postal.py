@@ -116,8 +116,11 @@ def checked(address: PostalAddress) -> PostalAddress:
 
 def line(text: str, field: str, *, empty: bool = False) -> str:
     """One line of text: blanks run together, and nothing that cannot be printed."""
-    tidy = " ".join(unicodedata.normalize("NFC", text).split())
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in tidy):
+    plain = text.isascii()
+    tidy = " ".join((text if plain else unicodedata.normalize("NFC", text)).split())
+    if not (plain and tidy.isprintable()) and any(
+        unicodedata.category(c) in {"Cc", "Cs"} for c in tidy
+    ):
         raise Malformed("There are characters in it that nobody can print.", field=field)
     if not tidy and not empty:
         raise Malformed("This must not be empty.", field=field)

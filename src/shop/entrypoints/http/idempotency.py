@@ -4,6 +4,7 @@ import hashlib
 import re
 
 from shop.core.kernel.errors import Malformed
+from shop.entrypoints.http.raw import body, header
 from shop.entrypoints.http.served import HttpRequest
 from shop.ports.idempotency import IdempotencyKey
 
@@ -16,7 +17,7 @@ class KeyMissing(Malformed):
 
 def key_of(request: HttpRequest, caller: str) -> IdempotencyKey | None:
     """Raises `Malformed` for a key that is not 1 to 255 visible characters."""
-    key = request.headers.get("idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     if key is None:
         return None
     if not _VISIBLE.fullmatch(key):
@@ -41,6 +42,6 @@ def required_key(request: HttpRequest, caller: str) -> IdempotencyKey:
 
 async def digest_of(request: HttpRequest) -> bytes:
     """SHA-256 of method, path and raw body: another request under the same key is refused."""
-    body = await request.body()
-    head = f"{request.method} {request.url.path}\n".encode()
-    return hashlib.sha256(head + body).digest()
+    scope = request.scope
+    head = f"{scope['method']} {scope['path']}\n".encode()
+    return hashlib.sha256(head + await body(scope, request.receive)).digest()

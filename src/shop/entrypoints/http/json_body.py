@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
+from shop.entrypoints.http.raw import body, header
 
 _KIND = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
 _AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
@@ -24,10 +25,10 @@ class JsonBody:
 
     async def read(self, request: Request[Any, Any, Any]) -> Any:
         """Raises `Malformed` with the name of the field, or 415 for another content type."""
-        sent = request.headers.get("content-type")
+        sent = header(request.scope, b"content-type")
         if sent is not None and not _KIND.fullmatch(sent.partition(";")[0].strip()):
             raise HTTPException(status_code=_UNSUPPORTED, detail="Send application/json.")
-        return self.parse(await request.body())
+        return self.parse(await body(request.scope, request.receive))
 
     def parse(self, raw: bytes) -> Any:
         try:

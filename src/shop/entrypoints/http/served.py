@@ -14,6 +14,7 @@ from litestar.params import BodyKwarg
 from shop.core.kernel.access import Caller
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.json_body import JsonBody
+from shop.entrypoints.http.raw import header
 
 T = TypeVar("T")
 HttpRequest = Request[Any, Any, Any]
@@ -76,7 +77,7 @@ def served(route: Route) -> Route:
         state = request.app.state
         if who is not None:
             auth: Authenticator = state.authenticator
-            kwargs[who] = await auth.caller(request.headers.get("authorization"))
+            kwargs[who] = await auth.caller(header(request.scope, b"authorization"))
         if body is not None:
             kwargs["data"] = await body.read(request)
         shelf = _shelf_of(state)

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from dataclasses import dataclass
-from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO
 from uuid import UUID
@@ -33,6 +32,7 @@ from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.core.kernel.money import LARGEST, Money
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.idempotency import digest_of
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.catalog import ImportReport, StaffReads
 
@@ -422,13 +422,12 @@ class AdminCatalogController(Controller):
             raise Malformed(
                 "A key has 1 to 255 visible characters.", field="Idempotency-Key", kind="format"
             )
-        body = await request.body()
         command = Adjust(
             variant_id=VariantId(variant_id),
             delta=data.delta,
             reason=data.reason,
             key=key,
-            digest=sha256(f"POST\n{request.url.path}\n".encode() + body).digest(),
+            digest=await digest_of(request),
         )
         reply = await stockroom.adjust(caller, command)
         replayed = ((b"idempotent-replayed", b"true"),) if reply.replayed else ()

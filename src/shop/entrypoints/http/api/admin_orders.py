@@ -31,6 +31,7 @@ from shop.entrypoints.http.api.orders import (
 )
 from shop.entrypoints.http.api.views import OrderView, RefundView
 from shop.entrypoints.http.json_body import JsonBody
+from shop.entrypoints.http.raw import body as raw_body
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.payments import PaymentReads
@@ -135,7 +136,7 @@ class AdminOrderController(Controller):
         cancellation: Given[Cancellation],
     ) -> Answer:
         """Cancel before it is shipped; the body (`{reason}`) may be left out."""
-        raw = await request.body()
+        raw = await raw_body(request.scope, request.receive)
         reason = _cancel_reason(raw)
         attempt = await attempt_of(request, f"user:{caller.user_id}")
         body, replayed = await cancellation.by_staff(

@@ -27,6 +27,7 @@ from shop.core.kernel.ids import LineId, VariantId
 from shop.core.kernel.money import Money
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.system import Ids
 
@@ -233,7 +234,7 @@ class CartController(Controller):
 
 
 def _owner(request: HttpRequest, caller: Caller, ids: Ids) -> Owner:
-    owner = owner_of(caller, request.headers.get("x-cart-token"), ids)
+    owner = owner_of(caller, header(request.scope, b"x-cart-token"), ids)
     assert owner is not None  # noqa: S101 - with `ids` there is always one
     return owner
 

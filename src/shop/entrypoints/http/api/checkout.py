@@ -26,6 +26,7 @@ from shop.entrypoints.http.api.bodies import AddressBody
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.api.views import CheckoutView
 from shop.entrypoints.http.idempotency import digest_of, required_key
+from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.users import EmailAddresses
 
@@ -86,7 +87,7 @@ class CheckoutController(Controller):
         container: Given[AsyncContainer],
     ) -> Answer:
         """Place an order for the cart. Needs an `Idempotency-Key`: a repeat orders nothing."""
-        owner = owner_of(caller, request.headers.get("x-cart-token"))
+        owner = owner_of(caller, header(request.scope, b"x-cart-token"))
         key = required_key(request, owner.name if owner else "")
         if owner is None:
             raise CartEmpty("The cart is empty.")
@@ -160,7 +161,7 @@ class CheckoutController(Controller):
 
 async def _goods(request: HttpRequest, caller: Caller, desk: CartDesk) -> int:
     """What the cart's goods cost after discount, in the minor unit; 0 without a cart."""
-    owner = owner_of(caller, request.headers.get("x-cart-token"))
+    owner = owner_of(caller, header(request.scope, b"x-cart-token"))
     if owner is None:
         return 0
     breakdown = (await desk.ask(CartCommand(owner=owner.name))).quote.breakdown

@@ -1,6 +1,5 @@
 """What the gateway tells us, and the browser's way back from it."""
 
-
 import structlog
 from litestar import Controller, get, post
 from litestar.response import Redirect
@@ -92,4 +91,3 @@ async def _settle(payment: Payment, gateway: Gateway, desk: SettlementDesk) -> N
         await desk.ask(
             Captured(payment_id=payment.id, capture=capture, correlation=correlation.get())
         )
-
