@@ -168,7 +168,9 @@ class Shop(Server):
     def __init__(self, folder: Path, core: int | None) -> None:
         port, data = free_port(), folder / "data"
         own = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
+        own.pop("PYTHONDONTWRITEBYTECODE", None)  # starts are measured with warm bytecode
         own |= {
+            "PYTHONPYCACHEPREFIX": str(folder / "pycache"),
             "SHOP_DATA_DIR": str(data),
             "SHOP_HTTP_PORT": str(port),
             "SHOP_OPS_PORT": str(free_port()),
