@@ -11,7 +11,7 @@ from shop.ports.system import Clock, Lease
 BATCH = 500
 #: Seconds between two looks while commits rush in, and while none is heard of: other processes
 #: write as well.
-GAP = 0.05
+GAP = 0.2
 IDLE = 0.2
 #: Seconds between two counts of what waits.
 SAMPLE = 5.0
@@ -103,7 +103,7 @@ class OutboxRelay:
         """However many commits there are, one look each gap serves them all."""
         await asyncio.sleep(GAP)
         try:
-            async with asyncio.timeout(IDLE - GAP if held else PATIENCE):
+            async with asyncio.timeout(IDLE if held else PATIENCE):
                 await (self._bell.wait() if held else self._stopping())
         except TimeoutError:
             return
