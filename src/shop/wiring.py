@@ -318,6 +318,10 @@ class Conditions(Provider):
         )
 
 
+#: Seconds a desk rests after a batch: other processes get at SQLite, and more callers gather.
+_PAUSE = 0.001
+
+
 class DeskRoom(Provider):
     """Each desk opens a scope of its own for a batch."""
 
@@ -335,7 +339,7 @@ class DeskRoom(Provider):
             async with container() as scope:
                 return await (await scope.get(CartService)).serve_all(commands)
 
-        return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts")))
+        return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts"), pause=_PAUSE))
 
     @provide
     def checkout(
@@ -350,7 +354,9 @@ class DeskRoom(Provider):
             async with container() as scope:
                 return await (await scope.get(Checkout)).place_all(commands)
 
-        return CheckoutDesk(Desk("checkout", many, units, gauge=gauges.gauge("checkout")))
+        return CheckoutDesk(
+            Desk("checkout", many, units, gauge=gauges.gauge("checkout"), pause=_PAUSE)
+        )
 
     @provide
     def settlement(self, container: AsyncContainer, units: Units, gauges: Desks) -> SettlementDesk:
@@ -358,7 +364,9 @@ class DeskRoom(Provider):
             async with container() as scope:
                 return await (await scope.get(Settlement)).settle_all(reports)
 
-        return SettlementDesk(Desk("settlement", many, units, gauge=gauges.gauge("settlement")))
+        return SettlementDesk(
+            Desk("settlement", many, units, gauge=gauges.gauge("settlement"), pause=_PAUSE)
+        )
 
 
 def _orders(settings: Settings) -> list[Provider]:
