@@ -52,8 +52,8 @@ def migrate(connection: Connection) -> bool:
             "The database belongs to a newer version of shop; use that one.", revision=at
         )
     # A tenth of a start, and needed by few: most starts find nothing to migrate.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - needed once in a lifetime
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
