@@ -4,7 +4,9 @@ from pathlib import Path
 
 from dishka import Provider, Scope, provide
 
+from shop.adapters.files.checkup import FolderCheckup
 from shop.adapters.files.mail import MailFiles
+from shop.ports.checkup import MailCheckup
 from shop.ports.mail import MailTransport
 
 
@@ -17,3 +19,7 @@ class FilePosting(Provider):
     @provide(scope=Scope.APP)
     def transport(self) -> MailTransport:
         return MailFiles(self._folder, domain=self._domain)
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> MailCheckup:
+        return FolderCheckup(self._folder)

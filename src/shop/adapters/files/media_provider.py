@@ -4,7 +4,9 @@ from pathlib import Path
 
 from dishka import Provider, Scope, provide
 
+from shop.adapters.files.checkup import FolderCheckup
 from shop.adapters.files.media import FolderMedia
+from shop.ports.checkup import MediaCheckup
 from shop.ports.media import Media
 
 
@@ -16,3 +18,7 @@ class FolderPictures(Provider):
     @provide(scope=Scope.APP)
     def media(self) -> Media:
         return FolderMedia(self._folder)
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> MediaCheckup:
+        return FolderCheckup(self._folder)

@@ -12,6 +12,7 @@ from shop.adapters.memory.catalog import (
     MemoryReviews,
 )
 from shop.adapters.memory.catalog_reads import MemoryCatalogReads, MemoryStaffReads
+from shop.adapters.memory.checkup import InProcess
 from shop.adapters.memory.media import MemoryMedia
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.ports.catalog import (
@@ -25,6 +26,7 @@ from shop.ports.catalog import (
     Reviews,
     StaffReads,
 )
+from shop.ports.checkup import MediaCheckup
 from shop.ports.media import Media
 
 
@@ -70,3 +72,7 @@ class MemoryPictures(Provider):
     @provide(scope=Scope.APP)
     def media(self) -> Media:
         return MemoryMedia()
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> MediaCheckup:
+        return InProcess()

@@ -3,9 +3,11 @@
 from dishka import Provider, Scope, provide
 
 from shop.adapters.memory.audit import MemoryBooks
+from shop.adapters.memory.checkup import InProcess
 from shop.adapters.memory.notifications import MemoryEmailReads, MemoryEmails, MemoryMail
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.ports.audit import Books
+from shop.ports.checkup import MailCheckup
 from shop.ports.mail import EmailReads, Emails, MailTransport
 
 
@@ -29,3 +31,7 @@ class MemoryPosting(Provider):
     @provide(scope=Scope.APP)
     def transport(self) -> MailTransport:
         return MemoryMail()
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> MailCheckup:
+        return InProcess()

@@ -4,6 +4,7 @@ from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
 from shop.adapters.memory.cart import MemoryCarts
+from shop.adapters.memory.checkup import InProcess
 from shop.adapters.memory.events import (
     MemoryDeadLetters,
     MemoryEventLog,
@@ -27,6 +28,7 @@ from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cache import Cache, RateLimiter
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
+from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
@@ -51,6 +53,14 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.APP)
     def schema(self) -> Schema:
         return NoSchema()
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> DatabaseCheckup:
+        return InProcess()
+
+    @provide(scope=Scope.APP)
+    def bus_checkup(self) -> BusCheckup:
+        return InProcess()
 
     # --- carts, stock, keys ---
 
@@ -138,3 +148,7 @@ class MemoryCaching(Provider):
     @provide
     def limiter(self, clock: Clock) -> RateLimiter:
         return MemoryRateLimiter(clock)
+
+    @provide
+    def checkup(self) -> CacheCheckup:
+        return InProcess()

@@ -2,8 +2,10 @@
 
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.sandbox.checkup import SandboxCheckup
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.adapters.sandbox.webhooks import SandboxWebhooks
+from shop.ports.checkup import GatewayCheckup
 from shop.ports.payments import Gateway
 from shop.ports.sandbox import SandboxBooks
 from shop.ports.system import Clock, Ids, Secrets
@@ -33,6 +35,10 @@ class SandboxPayments(Provider):
         )
 
     gateway = alias(source=SandboxGateway, provides=Gateway)
+
+    @provide
+    def checkup(self) -> GatewayCheckup:
+        return SandboxCheckup()
 
     @provide
     def webhooks(

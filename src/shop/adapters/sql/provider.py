@@ -6,6 +6,7 @@ from pathlib import Path
 from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.sql.cart import SqlCarts
+from shop.adapters.sql.checkup import EventLogCheckup, SqliteCheckup
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.idempotency import SqlIdempotency
@@ -25,6 +26,7 @@ from shop.adapters.sql.users import (
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
+from shop.ports.checkup import BusCheckup, DatabaseCheckup
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
@@ -46,6 +48,10 @@ class SqlStorage(Provider):
 
     database = alias(source=SqliteDatabase, provides=Database)
     schema = alias(source=SqliteDatabase, provides=Schema)
+
+    @provide(scope=Scope.APP)
+    def checkup(self) -> DatabaseCheckup:
+        return SqliteCheckup(self._path)
 
     @provide(scope=Scope.APP)
     def units(self, database: Database) -> Units:
@@ -121,6 +127,10 @@ class SqlStorage(Provider):
 
     bus = alias(source=SqlEventLog, provides=EventBus)
     subscriptions = alias(source=SqlEventLog, provides=Subscriptions)
+
+    @provide(scope=Scope.APP)
+    def bus_checkup(self) -> BusCheckup:
+        return EventLogCheckup()
 
     @provide(scope=Scope.APP)
     def dead_letters(self, database: Database) -> DeadLetters:

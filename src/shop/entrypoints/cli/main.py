@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_:import_", "Import products from another shop's export."),
     "create-admin": ("create_admin:create_admin", "Make the first administrator."),
     "audit": ("audit:audit", "Compare stock, orders, payments, events and mails."),
+    "doctor": ("doctor:doctor", "Check the settings and every server they name."),
     "dlq": ("dlq:dlq", "List or replay events that a consumer gave up on."),
     "openapi": ("openapi:openapi", "Print the OpenAPI document."),
 }
