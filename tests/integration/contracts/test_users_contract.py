@@ -95,6 +95,7 @@ async def test_a_user_comes_back_equal(scope: AsyncContainer) -> None:
         scope,
         "ravi@example.com",
         contact=None,
+        password_hash=None,
         verified_at=None,
         pending_email=None,
         reset_question=None,

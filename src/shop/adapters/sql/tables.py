@@ -29,7 +29,7 @@ users = sa.Table(
     sa.Column("email_key", Key(400), nullable=False, unique=True),  # normalised, IDN in ASCII
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("contact", sa.String(32), nullable=True),
-    sa.Column("password_hash", Key(255), nullable=False),
+    sa.Column("password_hash", Key(255), nullable=False),  # empty: none
     sa.Column("verified_at", Utc, nullable=True),
     sa.Column("pending_email", sa.String(320), nullable=True),
     sa.Column("reset_question", sa.String(200), nullable=True),

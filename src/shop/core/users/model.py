@@ -149,13 +149,16 @@ class EmailAddress(Struct, frozen=True):
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Somebody with an account. A new e-mail waits in `pending_email` until it is verified."""
+    """Somebody with an account. A new e-mail waits in `pending_email` until it is verified.
+
+    Who signs in by a linked profile only has no password.
+    """
 
     id: UserId
     email: EmailAddress
     name: str
     contact: str | None = None  # E.164
-    password_hash: str
+    password_hash: str | None
     verified_at: datetime | None = None
     pending_email: str | None = None
     reset_question: str | None = None

@@ -61,7 +61,7 @@ class Credentials:
 
     async def renewed(self, user: User, password: str) -> str | None:
         """A hash with today's parameters, where the stored one has others."""
-        if not self._passwords.outdated(user.password_hash):
+        if user.password_hash is None or not self._passwords.outdated(user.password_hash):
             return None
         return await self._passwords.hash(password)
 
