@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench image lock clean
+.PHONY: help run test test-servers lint fmt bench image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,15 +14,32 @@ RUNTIME := $(VENV)/.runtime
 TESTING := $(VENV)/.testing
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
 
-test: $(TESTING) ## run all tests; ARGS="tests/unit -k cart" runs some
+test: $(TESTING) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
 	@$(PY) -m pytest $(ARGS)
+
+# What the tests start as private processes: `command:package` for the system's package manager.
+SERVERS := mariadbd:mariadb-server redis-server:redis-server
+test-servers: ## install the servers that tests start for themselves, where they are missing
+	@missing=; for one in $(SERVERS); do \
+	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "make test-servers: installing$$missing"; \
+	  { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } && exit 0; \
+	  hint="apt-get could not install them"; \
+	elif command -v apt-get >/dev/null; then hint="run: sudo apt-get install$$missing"; \
+	elif command -v brew >/dev/null; then hint="run: brew install mariadb redis"; \
+	else hint="install them, or set TEST_DATABASE_URL and TEST_REDIS_URL"; fi; \
+	echo "make test-servers: MISSING$$missing: $$hint." >&2; [ "$$TEST_REQUIRE_SERVERS" != 1 ]
 
 lint: $(TESTING) ## check style, format, types and import direction
 	$(PY) -m ruff check $(SOURCES)

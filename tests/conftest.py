@@ -11,6 +11,8 @@ from shop.ports.system import Clock
 from tests.kit.clock import ManualClock
 from tests.kit.containers import STORAGES, running, settings_for
 
+pytest_plugins = ["tests.kit.servers"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -1,0 +1,271 @@
+"""The servers of a real deployment: from a URL in the environment, else private processes.
+
+A private server lives in a temporary folder, listens on a free loopback port, starts when the
+first test asks for it, and ends with the run, however the run ends. Where a server cannot be had
+its tests are skipped and the run says so; with TEST_REQUIRE_SERVERS=1 they fail instead.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.kit.process import free_port, until
+
+_START_SECONDS = 60.0
+#: Ends the server when the pipe to its stdin closes, as it does even when the run is killed.
+_GUARD = '"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null'
+
+
+class Missing(Exception):
+    """A server cannot be had here; the text says what to install or to set."""
+
+
+class Process:
+    """A server of our own. It can be killed and started again on the same port and folder."""
+
+    def __init__(self, command: list[str], folder: Path, port: int, ready: Callable[[], bool]):
+        self.folder = folder
+        self.port = port
+        self._command = command
+        self._ready = ready
+        self._guard: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    def start(self) -> None:
+        self._guard = subprocess.Popen(  # noqa: S603 - the commands below
+            ["/bin/sh", "-c", _GUARD, *self._command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"LOG": str(self.log)},
+            cwd=self.folder,
+        )
+        if self._guard.stdout is None:
+            raise RuntimeError("The guard has no output.")
+        self.pid = int(self._guard.stdout.readline())
+        try:
+            until(self._answers_or_died, _START_SECONDS)
+        except AssertionError:
+            self.kill()
+            raise
+
+    def _answers_or_died(self) -> bool:
+        if not _alive(self.pid):
+            raise AssertionError(f"{self._command[0]} ended:\n{self.log.read_text()[-2000:]}")
+        return self._ready()
+
+    def kill(self) -> None:
+        """As a power cut would, and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """As its administrator would."""
+        self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Connected, yet without an answer, until `resume`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._guard is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, how)
+        until(lambda: not _alive(self.pid))
+        for pipe in (self._guard.stdin, self._guard.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._guard.wait()
+        self._guard = None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # The shell that guards it has not read its end yet, but it is over.
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Server:
+    """One kind of server. `url` is where it answers; `process` is None for a given one."""
+
+    def __init__(self, name: str, variable: str, start: Callable[[Path], tuple[str, Process]]):
+        self.name = name
+        self.variable = variable
+        self._start = start
+        self._missing = ""
+        self._url = ""
+        self.process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Starts the server when it is wanted first. Raises `Missing`."""
+        if self._missing:
+            raise Missing(self._missing)
+        if not self._url:
+            self._url = os.environ.get(self.variable, "") or self._private()
+        return self._url
+
+    def _private(self) -> str:
+        folder = Path(tempfile.mkdtemp(prefix=f"shop-{self.name.lower()}-"))
+        try:
+            url, self.process = self._start(folder)
+        except Missing as error:
+            shutil.rmtree(folder)
+            self._missing = f"NO {self.name}: {error} Or set {self.variable}."
+            raise Missing(self._missing) from None
+        self.process.start()
+        return url
+
+    @property
+    def missing(self) -> str:
+        """What the run has to say about it at its end."""
+        return self._missing
+
+    def wanted(self) -> str:
+        """The URL, or the end of the test that asks: skipped, or failed where that is set."""
+        try:
+            return self.url
+        except Missing as error:
+            if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
+                pytest.fail(str(error), pytrace=False)
+            pytest.skip(str(error))
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            shutil.rmtree(self.process.folder, ignore_errors=True)
+            self.process = None
+        self._url = ""
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise Missing(f"{name} is not installed; `make test-servers` installs {package}.")
+    return found
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        one.settimeout(1)
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _mariadb(folder: Path) -> tuple[str, Process]:
+    server = _program("mariadbd", "mariadb-server")
+    install = _program("mariadb-install-db", "mariadb-server")
+    data = folder / "data"
+    user = f"--user={pwd.getpwuid(os.geteuid()).pw_name}"
+    made = subprocess.run(  # noqa: S603 - found on the path
+        [
+            install,
+            "--no-defaults",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            user,
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode:
+        raise Missing(f"mariadb-install-db failed: {made.stdout[-500:]} {made.stderr[-500:]}")
+    port = free_port()
+    command = [
+        server,
+        "--no-defaults",
+        user,
+        f"--datadir={data}",
+        f"--socket={folder / 'socket'}",
+        f"--pid-file={folder / 'pid'}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        "--skip-name-resolve",
+        "--skip-log-bin",
+        # As in production, a COMMIT is on the disk; the rest makes starting and DDL quick.
+        "--innodb-flush-log-at-trx-commit=1",
+        "--innodb-buffer-pool-size=256M",
+        "--innodb-log-file-size=256M",
+        "--performance-schema=OFF",
+        "--max-connections=500",
+        # What a server chooses by itself must not matter to the shop.
+        "--character-set-server=latin1",
+        "--default-time-zone=+05:30",
+    ]
+    return f"mysql+asyncmy://root@127.0.0.1:{port}/", Process(
+        command, folder, port, lambda: _greets(port)
+    )
+
+
+def _greets(port: int) -> bool:
+    """A MySQL server speaks first, and says its version when it can serve."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as one:
+        return len(one.recv(64)) > 5
+    return False
+
+
+def _redis(folder: Path) -> tuple[str, Process]:
+    server = _program("redis-server", "redis-server")
+    port = free_port()
+    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    command += ["--save", "", "--appendonly", "no"]
+    return f"redis://127.0.0.1:{port}/0", Process(command, folder, port, lambda: listens(port))
+
+
+MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _mariadb)
+REDIS = Server("REDIS", "TEST_REDIS_URL", _redis)
+#: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.
+SERVERS = [MYSQL, REDIS]
+
+
+def flush_redis(url: str) -> None:
+    where = urlsplit(url)
+    with socket.create_connection((where.hostname or "", where.port or 6379), 5) as one:
+        one.sendall(b"FLUSHALL\r\n")
+        if not one.recv(64).startswith(b"+OK"):
+            raise RuntimeError("Redis was not flushed.")
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """A Redis without a key in it."""
+    url = REDIS.wanted()
+    flush_redis(url)
+    return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_end() -> Iterator[None]:
+    yield
+    for server in SERVERS:
+        server.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for server in SERVERS:
+        if server.missing:
+            terminalreporter.write_line(f"{server.missing} ITS TESTS DID NOT RUN.", red=True)
