@@ -166,6 +166,7 @@ class Security(Section, frozen=True):
     secret: Secret = Secret("")
     access_token_seconds: Positive = 900
     refresh_token_days: Positive = 30
+    admin_log_days: Natural = 730
 
 
 class Limits(Section, frozen=True):

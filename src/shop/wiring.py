@@ -19,6 +19,7 @@ from shop.adapters.feeds.provider import FeedReaders
 from shop.adapters.files.mail_provider import FilePosting
 from shop.adapters.files.media_provider import FolderPictures
 from shop.adapters.letters.jinja import JinjaLetters
+from shop.adapters.memory.admin_log import MemoryLog
 from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
@@ -26,6 +27,7 @@ from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.pdf.seller import Seller
 from shop.adapters.sandbox.provider import SandboxPayments
+from shop.adapters.sql.admin_log import SqlLog
 from shop.adapters.sql.catalog_provider import SqlCatalog
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.mail_provider import SqlMail
@@ -68,6 +70,7 @@ from shop.core.notifications.service import Mailer, MailRoom
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
+from shop.core.users.deeds import Deeds, LogTerms
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.issuing import Issuer
 from shop.core.users.letters import Letters
@@ -205,6 +208,17 @@ class People(Provider):
     admins = provide(Admins)
     demo_logins = provide(DemoLogins)
     tidying = provide(IdentityTidying)
+
+
+class LogParts(Provider):
+    """What staff did: who may read it, and how long it is kept."""
+
+    deeds = provide(Deeds, scope=Scope.REQUEST)
+
+    @provide(scope=Scope.APP)
+    def terms(self, settings: Settings) -> LogTerms:
+        days = settings.security.admin_log_days
+        return LogTerms(kept=timedelta(days=days) if days else None)
 
 
 class CatalogParts(Provider):
@@ -433,6 +447,8 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         *catalog_providers(settings),
         *_orders(settings),
         People(),
+        MemoryLog() if settings.database_url.startswith("memory:") else SqlLog(),
+        LogParts(),
         *_mail(settings),
         Conditions(settings),
         UseCases(),

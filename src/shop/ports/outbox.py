@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
 
@@ -39,7 +40,11 @@ class Sealer(Protocol):
     """Puts a fact into its envelope."""
 
     @abstractmethod
-    def seal(self, fact: Event, correlation: str) -> Envelope: ...
+    def seal(self, fact: Event, caused_by: str) -> Envelope: ...
+
+    @abstractmethod
+    def enter(self, act: Act) -> Entry:
+        """Make an act a line of the admin log, with the request being served."""
 
 
 class Outbox(Protocol):

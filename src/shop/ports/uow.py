@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from shop.core.kernel.acts import Act
 from shop.core.kernel.events import Event
 
 T = TypeVar("T")
@@ -23,6 +24,13 @@ class UnitOfWork(Protocol):
         """Publish the fact if, and only if, the block commits.
 
         A batch says whose call caused the fact; elsewhere the call being served is meant.
+        """
+
+    @abstractmethod
+    def log(self, act: Act) -> None:
+        """Write to the admin log if, and only if, the block commits.
+
+        `Caller.did` and `by_operator` make the act.
         """
 
 

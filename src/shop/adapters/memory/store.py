@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.context import correlation as current
 from shop.core.kernel.events import Event
 from shop.ports.outbox import Envelope, Sealer
@@ -33,6 +34,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._sealer = sealer
         self._touched: dict[str, Table] | None = None
         self._facts: list[Envelope] = []
+        self._acts: list[Entry] = []
 
     def table(self, name: str) -> Table:
         """A copy of the table that replaces the committed one at the end of the block."""
@@ -52,14 +54,20 @@ class MemoryUnitOfWork(UnitOfWork):
                 yield
                 waiting = self.table("outbox")
                 waiting.update({e.id: e for e in self._facts})
+                if self._acts:
+                    self.table("admin_log").update({e.id: e for e in self._acts})
                 self._store.tables.update(self._touched)
             finally:
                 self._touched = None
                 self._facts.clear()
+                self._acts.clear()
 
     def emit(self, fact: Event, *, correlation: str | None = None) -> None:
         caused_by = current.get() if correlation is None else correlation
         self._facts.append(self._sealer.seal(fact, caused_by))
+
+    def log(self, act: Act) -> None:
+        self._acts.append(self._sealer.enter(act))
 
 
 class MemoryUnits(Units):

@@ -438,3 +438,20 @@ secrets = sa.Table(
     sa.Column("name", Key(64), primary_key=True),
     sa.Column("value", Blob, nullable=False),
 )
+
+# --- what staff did ----------------------------------------------------------------------------
+
+admin_log = sa.Table(
+    "admin_log",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("at", Utc, nullable=False, index=True),
+    sa.Column("user_id", Id, nullable=True),  # no foreign key: a line outlives the account
+    sa.Column("action", Key(64), nullable=False),
+    sa.Column("object_id", Key(64), nullable=False),
+    sa.Column("detail", sa.String(200), nullable=False),
+    sa.Column("request_id", Key(64), nullable=False),
+    sa.Column("address", Key(45), nullable=False),
+    sa.Index("ix_admin_log_user_id", "user_id", "id"),
+    sa.Index("ix_admin_log_object_id", "object_id", "id"),
+)

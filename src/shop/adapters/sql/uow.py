@@ -1,4 +1,4 @@
-"""The unit of work, and the outbox rows it writes."""
+"""The unit of work, and what it writes besides: outbox rows, and lines of the admin log."""
 
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from shop.adapters.sql.conn import Conn, Hot
 from shop.adapters.sql.database import Database
-from shop.adapters.sql.tables import outbox
+from shop.adapters.sql.tables import admin_log, outbox
+from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.context import correlation as current
 from shop.core.kernel.events import Event
 from shop.ports.outbox import Envelope, Sealer
@@ -15,6 +16,7 @@ from shop.ports.uow import UnitOfWork, Units
 T = TypeVar("T")
 
 _INSERT = Hot(outbox.insert().values({c.name: None for c in outbox.c if c.name != "seq"}))
+_LOG = Hot(admin_log.insert().values({c.name: None for c in admin_log.c}))
 
 
 class SqlUnits(Units):
@@ -33,6 +35,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._sealer = sealer
         self._conn: Conn | None = None
         self._facts: list[Envelope] = []
+        self._acts: list[Entry] = []
 
     @property
     def conn(self) -> Conn:
@@ -50,14 +53,26 @@ class SqlUnitOfWork(UnitOfWork):
                 yield
                 if self._facts:
                     await conn.many(_INSERT, [_row(e) for e in self._facts])
+                if self._acts:
+                    await conn.many(_LOG, [_line(conn, e) for e in self._acts])
         finally:
             self._conn = None
             self._facts.clear()
+            self._acts.clear()
 
     def emit(self, fact: Event, *, correlation: str | None = None) -> None:
         caused_by = current.get() if correlation is None else correlation
         self._facts.append(self._sealer.seal(fact, caused_by))
 
+    def log(self, act: Act) -> None:
+        self._acts.append(self._sealer.enter(act))
+
 
 def _row(e: Envelope) -> tuple[Any, ...]:
     return e.id.bytes, e.topic, e.key.bytes, e.kind, e.body
+
+
+def _line(conn: Conn, e: Entry) -> tuple[Any, ...]:
+    who = None if e.user_id is None else e.user_id.bytes
+    at = conn.moment(e.at)
+    return e.id.bytes, at, who, e.action, e.object_id, e.detail[:200], e.request_id, e.address[:45]

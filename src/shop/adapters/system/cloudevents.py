@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from shop.core.kernel.acts import Act, Entry
+from shop.core.kernel.context import address, correlation
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
 from shop.ports.outbox import Envelope, Sealer
@@ -37,7 +39,7 @@ class CloudEvents(Sealer):
         self._ids = ids
         self._source = source
 
-    def seal(self, fact: Event, correlation: str) -> Envelope:
+    def seal(self, fact: Event, caused_by: str) -> Envelope:
         event_id, subject, kind = self._ids.new(), fact.subject, fact.kind()
         body = CloudEvent(
             specversion="1.0",
@@ -47,11 +49,23 @@ class CloudEvents(Sealer):
             subject=str(subject),
             time=fact.at,
             partitionkey=str(subject),
-            correlationid=correlation or UNSET,
+            correlationid=caused_by or UNSET,
             datacontenttype="application/json",
             data=fact,
         )
         return Envelope(EventId(event_id), fact.topic, subject, kind, _encode(body))
+
+    def enter(self, act: Act) -> Entry:
+        return Entry(
+            id=self._ids.new(),
+            user_id=act.user_id,
+            action=act.action,
+            object_id=act.object_id,
+            detail=act.detail,
+            at=act.at,
+            request_id=correlation.get(),
+            address=address.get(),
+        )
 
 
 class _Opened(Struct):

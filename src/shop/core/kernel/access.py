@@ -1,9 +1,11 @@
 """Who is asking, and what they may do. Permissions are checked in the core, never in routes."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
+from shop.core.kernel.acts import Act
 from shop.core.kernel.errors import Denied, Unauthenticated
 from shop.core.kernel.ids import SessionId, UserId
 
@@ -24,9 +26,14 @@ class Permission(StrEnum):
     EMAILS_WRITE = "emails:write"
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
+    LOG_READ = "log:read"
 
 
-_STAFF = frozenset(Permission) - {Permission.USERS_READ, Permission.USERS_WRITE}
+_STAFF = frozenset(Permission) - {
+    Permission.USERS_READ,
+    Permission.USERS_WRITE,
+    Permission.LOG_READ,
+}
 
 #: What each role may do, as data. A customer needs no permission for what is their own.
 GRANTS: dict[Role, frozenset[Permission]] = {
@@ -57,6 +64,12 @@ class Caller(Struct, frozen=True, kw_only=True):
         if self.user_id is None:
             raise Unauthenticated("Please sign in.")
         return self.user_id
+
+    def did(self, action: str, object_id: object, at: datetime, detail: str = "") -> Act:
+        """For `UnitOfWork.log`: whatever is done with a permission is written down there."""
+        return Act(
+            user_id=self.user_id, action=action, object_id=str(object_id), at=at, detail=detail
+        )
 
 
 NOBODY = Caller()

@@ -21,6 +21,7 @@ from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.kernel.errors import Unavailable
 from shop.core.notifications.service import Mailer
 from shop.core.users.admins import DemoLogins
+from shop.core.users.deeds import Deeds
 from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints import metrics
 from shop.entrypoints.actors import process
@@ -170,6 +171,7 @@ async def _add_background(
         Every("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
         Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         Every("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
+        Every("tidy-admin-log", 3600.0, _scoped(container, Deeds, lambda use: use.tidy())),
         Every("tidy-events", 3600.0, lambda: subscriptions.forget(clock.now() - EVENTS_KEPT)),
         Every("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
     ]

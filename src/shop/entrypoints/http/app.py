@@ -13,6 +13,7 @@ from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.addresses import AddressController
 from shop.entrypoints.http.api.admin_catalog import AdminCatalogController
 from shop.entrypoints.http.api.admin_emails import EmailAdminController
+from shop.entrypoints.http.api.admin_log import AdminLogController
 from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
 from shop.entrypoints.http.api.admin_users import UserAdminController
 from shop.entrypoints.http.api.cart import CartController
@@ -61,6 +62,7 @@ async def openapi_json(request: HttpRequest) -> Answer:
 API_ROUTES: list[ControllerRouterHandler] = [
     AddressController,
     AdminCatalogController,
+    AdminLogController,
     AdminOrderController,
     AdminRefundController,
     CartController,

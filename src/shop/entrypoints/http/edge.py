@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, Struct, UnsetType
 
+from shop.core.kernel.context import address
 from shop.entrypoints.logs import AccessLog, request_id
 from shop.entrypoints.metrics import Histogram
 from shop.ports.cache import Verdict
@@ -173,6 +174,8 @@ class Edge:
         request = asked.id if _SANE.fullmatch(asked.id) else self._new_id().encode()
         current = request.decode()
         request_id.set(current)
+        client = scope.get("client")
+        address.set(client[0] if client else "")
         scope.setdefault("state", {})["request_id"] = current
         rate = self._limiter(scope) if self._limiter is not None else None
         status = 0
