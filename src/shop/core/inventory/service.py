@@ -73,7 +73,7 @@ class Stockroom:
         caller.require(Permission.INVENTORY_WRITE)
         if not 0 < abs(command.delta) <= _MOST:
             raise Invalid("The difference must not be 0, nor beyond a thousand million.")
-        key = IdempotencyKey(command.key, f"user:{caller.known()}") if command.key else None
+        key = IdempotencyKey(command.key, caller.name) if command.key else None
         for _ in range(_TRIES - 1):
             # The twin of a request may have been stored meanwhile: then its answer is ours.
             with suppress(StaleWrite):

@@ -43,30 +43,73 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 }
 
 
+class Scope(StrEnum):
+    """What a person lets a program do for them; `SHOP` is everything, and the shop's own alone.
+
+    A scope may also be a permission: it opens the back office as far as the person's roles do.
+    """
+
+    SHOP = "shop"
+    OPENID = "openid"
+    PROFILE = "profile"
+    EMAIL = "email"
+    CART = "cart"
+    ORDERS = "orders"
+    ADDRESSES = "addresses"
+
+
 class Caller(Struct, frozen=True, kw_only=True):
-    """The person (or nobody) behind a call."""
+    """The person (or nobody) behind a call, or a program that acts for nobody but itself."""
 
     user_id: UserId | None = None
     session_id: SessionId | None = None
     roles: frozenset[Role] = frozenset()
+    #: Of `Scope` and `Permission`: no program does more than it was let into.
+    scope: frozenset[str] = frozenset({Scope.SHOP})
+    #: Of a program that acts for itself. Its scope was given by an administrator.
+    client_id: str | None = None
 
     def may(self, permission: Permission) -> bool:
-        return any(permission in GRANTS[role] for role in self.roles)
+        if Scope.SHOP not in self.scope and permission not in self.scope:
+            return False
+        granted = any(permission in GRANTS[role] for role in self.roles)
+        return granted or self.client_id is not None
 
     def require(self, permission: Permission) -> None:
         """Raises `Unauthenticated` for nobody and `Denied` for somebody without the permission."""
-        self.known()
+        if self.user_id is None and self.client_id is None:
+            raise Unauthenticated("Please sign in.")
         if not self.may(permission):
             raise Denied("You may not do this.", permission=permission)
 
-    def known(self) -> UserId:
-        """Return who it is, or raise `Unauthenticated`."""
-        if self.user_id is None:
-            raise Unauthenticated("Please sign in.")
+    def person(self, scope: Scope = Scope.SHOP) -> UserId | None:
+        """Who it is, or None; `scope` is what a program needs to do this for them.
+
+        Raises `Denied` for a program that was not let into that. What names no scope is closed
+        to all programs but the shop's own.
+        """
+        if self.client_id is not None:
+            raise Denied("This token was given to a program, not to a person.")
+        if self.user_id is not None and not {Scope.SHOP, scope} & self.scope:
+            raise Denied("This token was not given for that.", scope=scope)
         return self.user_id
+
+    def known(self, scope: Scope = Scope.SHOP) -> UserId:
+        """Like `person`, and raises `Unauthenticated` for nobody."""
+        found = self.person(scope)
+        if found is None:
+            raise Unauthenticated("Please sign in.")
+        return found
+
+    @property
+    def name(self) -> str:
+        """To whom idempotency keys belong."""
+        return f"user:{self.user_id}" if self.client_id is None else f"client:{self.client_id}"
 
     def did(self, action: str, object_id: object, at: datetime, detail: str = "") -> Act:
         """For `UnitOfWork.log`: whatever is done with a permission is written down there."""
+        if self.client_id is not None:
+            detail = f"by client {self.client_id} {detail}".strip()
         return Act(
             user_id=self.user_id, action=action, object_id=str(object_id), at=at, detail=detail
         )

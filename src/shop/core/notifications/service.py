@@ -126,7 +126,7 @@ class MailRoom:
                 [again] = await self._emails.save([email.again(now)])
                 return again
             fresh = EmailId(self._ids.new())
-            known = sha256(f"{caller.user_id} {key}".encode()).hexdigest() if key else fresh.hex
+            known = sha256(f"{caller.name} {key}".encode()).hexdigest() if key else fresh.hex
             dedupe = f"again:{email.id.hex}:{known}"
             await self._emails.add([email.copy(fresh, dedupe, now)])
             stored = await self._emails.by_dedupe(dedupe)

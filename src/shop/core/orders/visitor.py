@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from shop.core.kernel.access import Caller, Permission
+from shop.core.kernel.access import Caller, Permission, Scope
 from shop.core.kernel.ids import OrderId
 from shop.core.orders.model import Order, OrderNotFound
 
@@ -14,8 +14,9 @@ class Visitor(Struct, frozen=True, kw_only=True):
     opened: OrderId | None = None
 
     def owns(self, order: Order) -> bool:
-        mine = order.user_id is not None and order.user_id == self.caller.user_id
-        return mine or self.opened == order.id
+        if self.opened == order.id:
+            return True
+        return order.user_id is not None and order.user_id == self.caller.person(Scope.ORDERS)
 
     def to_own(self, order: Order) -> None:
         """Raises `OrderNotFound` for somebody else's order: that it exists is nobody's business."""

@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.ids import AddressId
 from shop.core.kernel.postal import PostalAddress
 from shop.core.users.model import Address, AddressNotFound, TooManyAddresses
@@ -41,11 +41,11 @@ class AddressBook:
 
     async def all(self, caller: Caller) -> list[Address]:
         """Oldest first."""
-        return await self._reads.addresses(caller.known())
+        return await self._reads.addresses(caller.known(Scope.ADDRESSES))
 
     async def add(self, caller: Caller, postal: PostalAddress, *, is_default: bool) -> Address:
         """Raises `Malformed` or `TooManyAddresses`."""
-        owner = caller.known()
+        owner = caller.known(Scope.ADDRESSES)
         postal = checked(postal)
         async with self._uow.begin():
             present = await self._addresses.of(owner)
@@ -77,7 +77,7 @@ class AddressBook:
 
         Raises `Malformed` or `AddressNotFound`.
         """
-        owner = caller.known()
+        owner = caller.known(Scope.ADDRESSES)
         async with self._uow.begin():
             present = await self._addresses.of(owner)
             address = _one(present, address_id)
@@ -96,7 +96,7 @@ class AddressBook:
 
     async def remove(self, caller: Caller, address_id: AddressId) -> None:
         """Raises `AddressNotFound`."""
-        owner = caller.known()
+        owner = caller.known(Scope.ADDRESSES)
         async with self._uow.begin():
             present = await self._addresses.of(owner)
             address = _one(present, address_id)

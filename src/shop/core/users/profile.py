@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.errors import Malformed
 from shop.core.users.letters import Letters
 from shop.core.users.model import EmailAddress, EmailTaken, ProfileChanged, User
@@ -47,7 +47,8 @@ class Profile:
         self._clock = clock
 
     async def me(self, caller: Caller) -> User:
-        return await self._reads.get(caller.known())
+        caller.known(Scope.EMAIL)
+        return await self._reads.get(caller.known(Scope.PROFILE))
 
     async def update(self, caller: Caller, change: ProfileChange) -> User:
         """A new e-mail only waits: a link goes to it. Raises `Malformed` or `EmailTaken`."""

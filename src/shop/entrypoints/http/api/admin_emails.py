@@ -102,5 +102,5 @@ class EmailAdminController(Controller):
         self, request: HttpRequest, email_id: FromPath[UUID], caller: Caller, room: Given[MailRoom]
     ) -> EmailView:
         """Send it again: the answer is the mail that goes out, of a sent one a copy."""
-        key = key_of(request, str(caller.user_id))
+        key = key_of(request, caller.name)
         return EmailView.of(await room.resend(caller, EmailId(email_id), key.key if key else ""))

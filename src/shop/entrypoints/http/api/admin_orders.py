@@ -138,7 +138,7 @@ class AdminOrderController(Controller):
         """Cancel before it is shipped; the body (`{reason}`) may be left out."""
         raw = await raw_body(request.scope, request.receive)
         reason = _cancel_reason(raw)
-        attempt = await attempt_of(request, f"user:{caller.user_id}")
+        attempt = await attempt_of(request, caller.name)
         body, replayed = await cancellation.by_staff(
             caller, OrderId(order_id), reason, encode_order, attempt
         )
@@ -183,7 +183,7 @@ class AdminOrderController(Controller):
                 raise Malformed("Not the order's currency.", field="amount.currency")
             amount = amount.amount
         command = RequestRefund(order_id=OrderId(order_id), amount=amount, reason=data.reason)
-        attempt = await attempt_of(request, f"user:{caller.user_id}")
+        attempt = await attempt_of(request, caller.name)
         body, replayed = await refunding.request(caller, command, _encode_refund, attempt)
         return json_answer(body, replayed=replayed, status=201)
 

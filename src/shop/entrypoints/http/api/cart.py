@@ -20,7 +20,7 @@ from shop.core.checkout.carts import (
     SetQuantity,
 )
 from shop.core.inventory.model import Sellable
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import LineId, VariantId
@@ -129,8 +129,9 @@ class Owner(Struct, frozen=True):
 
 def owner_of(caller: Caller, token: str | None, ids: Ids | None = None) -> Owner | None:
     """A customer's one cart, else the guest's whose token it is, else a new guest's."""
-    if caller.user_id is not None:
-        return Owner(f"user:{caller.user_id}")
+    customer = caller.person(Scope.CART)
+    if customer is not None:
+        return Owner(f"user:{customer}")
     if token is not None:
         return Owner(guest_name(token))
     if ids is None:

@@ -14,7 +14,7 @@ from shop.core.checkout.carts import CartCommand
 from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import PlaceOrder
 from shop.core.checkout.terms import Terms
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.context import correlation
 from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import Money
@@ -96,7 +96,7 @@ class CheckoutController(Controller):
                 key=key,
                 digest=await digest_of(request),
                 owner=owner.name,
-                user_id=caller.user_id,
+                user_id=caller.person(Scope.CART),
                 email=emails.parse(data.email).written if data.email is not None else None,
                 shipping_address=data.shipping_address.checked("shipping_address")
                 if data.shipping_address

@@ -15,7 +15,7 @@ from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.once import Attempt
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import OrderId, VariantId
 from shop.core.orders.model import Order, OrderState, ReturnedItem
@@ -109,7 +109,7 @@ class OrderController(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> OrderPage:
         """The caller's orders, newest first."""
-        which = OrderFilter(user_id=caller.known())
+        which = OrderFilter(user_id=caller.known(Scope.ORDERS))
         return await page_of(reads, payments, which, limit, cursor)
 
     @get("/{order_id:uuid}", responses=_ORDER)
