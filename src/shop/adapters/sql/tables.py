@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shop.adapters.sql.types import Blob, Id, Json, Key, Long, Serial, Utc
+from shop.adapters.sql.types import Blob, Digest, Id, Json, Key, Long, Serial, Utc
 
 metadata = sa.MetaData(
     naming_convention={
@@ -43,11 +43,12 @@ sessions = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("refresh_hash", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("previous_hash", sa.LargeBinary(32), nullable=True, index=True),
+    sa.Column("refresh_hash", Digest, nullable=False, unique=True),
+    sa.Column("previous_hash", Digest, nullable=True, index=True),
     sa.Column("rotated_at", Utc, nullable=True),
     sa.Column("client_id", Key(64), nullable=False),
     sa.Column("device", sa.String(200), nullable=False),
+    sa.Column("amr", Key(64), nullable=False, server_default=""),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("last_used_at", Utc, nullable=False),
     sa.Column("expires_at", Utc, nullable=False, index=True),
@@ -58,7 +59,7 @@ sessions = sa.Table(
 mail_tokens = sa.Table(
     "mail_tokens",
     metadata,
-    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("hash", Digest, primary_key=True),
     sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     sa.Column("purpose", Key(16), nullable=False),
     sa.Column("email", sa.String(320), nullable=False),
@@ -66,6 +67,36 @@ mail_tokens = sa.Table(
     sa.Column("expires_at", Utc, nullable=False, index=True),
     sa.Column("used_at", Utc, nullable=True),
     sa.Index("ix_mail_tokens_user_id", "user_id", "purpose"),
+)
+second_factors = sa.Table(
+    "second_factors",
+    metadata,
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("totp", sa.LargeBinary(255), nullable=True),  # sealed
+    sa.Column("totp_since", Utc, nullable=True),
+    sa.Column("totp_step", sa.BigInteger, nullable=False),
+    sa.Column("pending_totp", sa.LargeBinary(255), nullable=True),  # sealed
+    sa.Column("pending_challenge", sa.LargeBinary(64), nullable=True),
+    sa.Column("pending_until", Utc, nullable=True),
+    sa.Column("recovery", Json, nullable=False),  # SHA-256 of each unused code
+    sa.Column("passkeys", Json, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("wait_until", Utc, nullable=True),
+    _version(),
+)
+sign_in_tickets = sa.Table(
+    "sign_in_tickets",
+    metadata,
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
+    sa.Column("password_mark", sa.LargeBinary(32), nullable=True),
+    sa.Column("first", Key(64), nullable=False),
+    sa.Column("challenge", sa.LargeBinary(64), nullable=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+    sa.Column("used_at", Utc, nullable=True),
+    _version(),
+    sa.Index("ix_sign_in_tickets_user_id", "user_id"),
 )
 addresses = sa.Table(
     "addresses",
@@ -89,7 +120,7 @@ categories = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("slug", sa.String(200), nullable=False),
     sa.Column("path", Key(700), nullable=False, unique=True),  # slugs from the root: home/kitchen
-    sa.Column("source_key", sa.LargeBinary(32), nullable=True, unique=True),  # SHA-256 of the path
+    sa.Column("source_key", Digest, nullable=True, unique=True),  # SHA-256 of the path
     sa.Column("position", sa.Integer, nullable=False, default=0),
     _version(),
 )
@@ -98,8 +129,8 @@ products = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("slug", Key(255), nullable=False, unique=True),
-    sa.Column("source_key", sa.LargeBinary(32), nullable=True, unique=True),  # SHA-256
-    sa.Column("source_digest", sa.LargeBinary(32), nullable=True),  # of what the source said last
+    sa.Column("source_key", Digest, nullable=True, unique=True),  # SHA-256
+    sa.Column("source_digest", Digest, nullable=True),  # of what the source said last
     sa.Column("status", Key(16), nullable=False),
     sa.Column("title", sa.String(512), nullable=False),
     sa.Column("brand", sa.String(255), nullable=False),
@@ -142,7 +173,7 @@ variants = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("product_id", Id, sa.ForeignKey("products.id"), nullable=False),
-    sa.Column("variant_key", sa.LargeBinary(32), nullable=False),  # SHA-256 of its source key
+    sa.Column("variant_key", Digest, nullable=False),  # SHA-256 of its source key
     sa.Column("title", sa.String(512), nullable=False),
     sa.Column("sku", sa.String(255), nullable=False),
     sa.Column("price", sa.BigInteger, nullable=True),
@@ -219,7 +250,7 @@ idempotency = sa.Table(
     metadata,
     sa.Column("key", Key(255), primary_key=True),  # the looked-up column first
     sa.Column("caller", Key(80), primary_key=True),
-    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("digest", Digest, nullable=False),
     sa.Column("order_id", Id, nullable=True),
     sa.Column("answer", Blob, nullable=True),
     sa.Column("status", sa.SmallInteger, nullable=False),
@@ -454,4 +485,33 @@ admin_log = sa.Table(
     sa.Column("address", Key(45), nullable=False),
     sa.Index("ix_admin_log_user_id", "user_id", "id"),
     sa.Index("ix_admin_log_object_id", "object_id", "id"),
+)
+
+# --- sign-in with other services ---------------------------------------------------------------
+
+linked_profiles = sa.Table(
+    "linked_profiles",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("provider", Key(32), nullable=False),
+    sa.Column("issuer", Key(255), nullable=False),
+    sa.Column("subject", Key(255), nullable=False),
+    sa.Column("email", sa.String(320), nullable=True),
+    sa.Column("linked_at", Utc, nullable=False),
+    sa.UniqueConstraint("subject", "issuer"),
+    sa.Index("ix_linked_profiles_user_id", "user_id"),
+)
+#: Answers of providers count once; rows live as long as such an answer would.
+spent_states = sa.Table(
+    "spent_states",
+    metadata,
+    sa.Column("hash", Digest, primary_key=True),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+)
+#: A unit's mark, by which it is found again when the answer to its COMMIT was lost.
+units = sa.Table(
+    "units",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
 )

@@ -58,6 +58,9 @@ def Key(length: int) -> sa.types.TypeEngine[str]:  # noqa: N802 - reads as the t
     )
 
 
+#: A SHA-256.
+Digest = sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+
 #: A number that grows by itself.
 Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shop.adapters.sql.types import Blob, Id, Json, Key, Long, Serial, Utc
+from shop.adapters.sql.types import Blob, Digest, Id, Json, Key, Long, Serial, Utc
 
 revision = "0001"
 down_revision = None
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("slug", sa.String(length=200), nullable=False),
         sa.Column("path", Key(700), nullable=False),
-        sa.Column("source_key", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("source_key", Digest, nullable=True),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -103,7 +103,7 @@ def upgrade() -> None:
         "idempotency",
         sa.Column("key", Key(255), nullable=False),
         sa.Column("caller", Key(80), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", Digest, nullable=False),
         sa.Column("order_id", Id(), nullable=True),
         sa.Column("answer", Blob, nullable=True),
         sa.Column("status", sa.SmallInteger(), nullable=False),
@@ -263,7 +263,7 @@ def upgrade() -> None:
     op.create_index("ix_addresses_user_id", "addresses", ["user_id"], unique=False)
     op.create_table(
         "mail_tokens",
-        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("hash", Digest, nullable=False),
         sa.Column("user_id", Id(), nullable=False),
         sa.Column("purpose", Key(16), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
@@ -338,8 +338,8 @@ def upgrade() -> None:
         "products",
         sa.Column("id", Id(), nullable=False),
         sa.Column("slug", Key(255), nullable=False),
-        sa.Column("source_key", sa.LargeBinary(length=32), nullable=True),
-        sa.Column("source_digest", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("source_key", Digest, nullable=True),
+        sa.Column("source_digest", Digest, nullable=True),
         sa.Column("status", Key(16), nullable=False),
         sa.Column("title", sa.String(length=512), nullable=False),
         sa.Column("brand", sa.String(length=255), nullable=False),
@@ -381,8 +381,8 @@ def upgrade() -> None:
         "sessions",
         sa.Column("id", Id(), nullable=False),
         sa.Column("user_id", Id(), nullable=False),
-        sa.Column("refresh_hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("previous_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("refresh_hash", Digest, nullable=False),
+        sa.Column("previous_hash", Digest, nullable=True),
         sa.Column("rotated_at", Utc(), nullable=True),
         sa.Column("client_id", Key(64), nullable=False),
         sa.Column("device", sa.String(length=200), nullable=False),
@@ -480,7 +480,7 @@ def upgrade() -> None:
         "variants",
         sa.Column("id", Id(), nullable=False),
         sa.Column("product_id", Id(), nullable=False),
-        sa.Column("variant_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("variant_key", Digest, nullable=False),
         sa.Column("title", sa.String(length=512), nullable=False),
         sa.Column("sku", sa.String(length=255), nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=True),
