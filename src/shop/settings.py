@@ -17,6 +17,7 @@ PREFIX = "SHOP_"
 FILE_SUFFIX = "_file"
 SECRET_LENGTH = 32
 SECRET_VARIETY = 8
+ISSUER_LENGTH = 255
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _NOT_SETTINGS = frozenset({"SHOP_ADMIN_PASSWORD"})
@@ -166,6 +167,7 @@ class Security(Section, frozen=True):
     secret: Secret = Secret("")
     access_token_seconds: Positive = 900
     refresh_token_days: Positive = 30
+    session_days: Positive = 180
     admin_log_days: Natural = 730
 
 
@@ -177,6 +179,8 @@ class Limits(Section, frozen=True):
 
 class Passwords(Section, frozen=True):
     min_length: Annotated[int, Meta(ge=8, le=128)] = 10
+    passphrase_length: Annotated[int, Meta(ge=8, le=128)] = 16
+    min_score: Annotated[int, Meta(ge=0, le=4)] = 3
     time_cost: Positive = 2
     memory_kib: Annotated[int, Meta(ge=8)] = 19_456
     parallelism: Positive = 1
@@ -236,6 +240,25 @@ class Log(Section, frozen=True):
     format: Literal["json", "console"] = "console"
 
 
+class SocialProvider(Section, frozen=True):
+    """An OpenID provider to sign in with; one without a secret is a public client.
+
+    Only Google's issuer and title are known; an empty title is the name with a capital.
+    """
+
+    client_id: str = ""
+    client_secret: Secret = Secret("")
+    issuer: Url = Url("")
+    title: str = ""
+    scopes: Annotated[str, Meta(pattern=r"^openid( [!-~]+)*$")] = "openid email profile"
+
+
+class Providers(Section, frozen=True):
+    """The providers by name, each a section of its own: `[providers.google]`."""
+
+    named: dict[str, SocialProvider] = {}
+
+
 class Catalog(Section, frozen=True):
     lane_bytes: Natural = 16 * 1024 * 1024
 
@@ -263,6 +286,7 @@ class Settings(Section, frozen=True):
     cod: Cod = Cod()
     log: Log = Log()
     catalog: Catalog = Catalog()
+    providers: Providers = Providers()
 
     @property
     def database_url(self) -> Url:
@@ -283,6 +307,10 @@ class Settings(Section, frozen=True):
 
 
 _SECTIONS: dict[str, type[Section]] = {f.name: f.type for f in fields(Settings)}
+#: Holds sections instead of keys: `providers.google`.
+_NAMED = "providers"
+_PROVIDER_NAME = re.compile(r"[a-z][a-z0-9]{0,31}")
+_GOOGLE = SocialProvider(issuer=Url("https://accounts.google.com"), title="Google")
 
 
 class _Written(Struct, frozen=True):
@@ -303,22 +331,24 @@ def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple
     sections: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     for (section, key), value in written.items():
         info = _keys(section)[key]
-        sections[section][info.name] = _converted(info, value)
+        sections.setdefault(section, {})[info.name] = _converted(info, value)
     given: dict[str, Any] = {name: kind(**sections[name]) for name, kind in _SECTIONS.items()}
     settings = Settings(**given)
 
     def name_of(section: str, key: str) -> str:
         known = written.get((section, key))
-        return known.name if known else f"{PREFIX}{section}_{key}".upper()
+        return known.name if known else f"{PREFIX}{section}_{key}".upper().replace(".", "_")
 
     _check_adapters(settings, name_of)
     site = _site(settings, name_of)
     _check_production(settings, name_of)
-    return replace(settings, site=site), warnings
+    providers = Providers(named=_providers(sections, settings.site, name_of))
+    return replace(settings, site=site, providers=providers), warnings
 
 
 def _keys(section: str) -> dict[str, FieldInfo]:
-    return {info.encode_name: info for info in fields(_SECTIONS[section])}
+    kind = SocialProvider if section.startswith(f"{_NAMED}.") else _SECTIONS[section]
+    return {info.encode_name: info for info in fields(kind)}
 
 
 def _from_file(file: Path) -> Iterator[tuple[tuple[str, str], _Written]]:
@@ -335,10 +365,24 @@ def _from_file(file: Path) -> Iterator[tuple[tuple[str, str], _Written]]:
             )
         if not isinstance(table, dict):
             raise SettingsError(f"{file}: {section} must be a section, written [{section}].")
-        for key, value in table.items():
-            name = f"{file}: {section}.{key}"
-            _known(name, section, key)
-            yield (section, key), _Written(name, value, strict=True)
+        for part, keys in _parts(file, section, table):
+            for key, value in keys.items():
+                name = f"{file}: {part}.{key}"
+                _known(name, part, key)
+                yield (part, key), _Written(name, value, strict=True)
+
+
+def _parts(file: Path, section: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if section != _NAMED:
+        yield section, table
+        return
+    for name, keys in table.items():
+        part = f"{section}.{name}"
+        if not _PROVIDER_NAME.fullmatch(name) or not isinstance(keys, dict):
+            raise SettingsError(
+                f"{file}: {part} must be a section; its name is made of a-z and 0-9."
+            )
+        yield part, keys
 
 
 def _from_environment(environ: Mapping[str, str], written: _Values) -> tuple[str, ...]:
@@ -348,7 +392,10 @@ def _from_environment(environ: Mapping[str, str], written: _Values) -> tuple[str
         if not name.startswith(PREFIX) or name in _NOT_SETTINGS or _platform(name, environ[name]):
             continue
         section, _, key = name.removeprefix(PREFIX).lower().partition("_")
-        if section not in _SECTIONS or not key:
+        if section == _NAMED:
+            called, _, key = key.partition("_")
+            section = f"{section}.{called}" if _PROVIDER_NAME.fullmatch(called) else ""
+        if (section not in _SECTIONS and not section.startswith(f"{_NAMED}.")) or not key:
             warnings.append(f"{name} is not a setting and was ignored.")
             continue
         value = environ[name]
@@ -448,6 +495,40 @@ def _site(settings: Settings, name_of: _NameOf) -> Site:
     if site.production and parts.scheme != "https" and host not in _LOCAL:
         raise SettingsError(f"{name}: must be https:// in production (http:// only for localhost).")
     return replace(site, url=Url(site.url.rstrip("/")))
+
+
+def _providers(
+    sections: dict[str, dict[str, Any]], site: Site, name_of: _NameOf
+) -> dict[str, SocialProvider]:
+    """Each with its issuer and title, and both safe to use."""
+    found = {}
+    for section, given in sections.items():
+        _, dot, name = section.partition(".")
+        if not dot:
+            continue
+        known = _GOOGLE if name == "google" else SocialProvider(title=name.capitalize())
+        provider = replace(known, **{key: value for key, value in given.items() if value})
+        if not provider.client_id:
+            raise SettingsError(f"{name_of(section, 'client_id')}: is required for {name}.")
+        _check_issuer(provider.issuer, site, name_of(section, "issuer"))
+        found[name] = provider
+    return found
+
+
+def _check_issuer(issuer: str, site: Site, name: str) -> None:
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    local = not site.production and parts.scheme == "http" and host in _LOCAL
+    if not host or not (parts.scheme == "https" or local) or "@" in issuer:
+        raise SettingsError(
+            f"{name}: must be the https:// address of the issuer "
+            "(http:// only for localhost in development)."
+        )
+    if parts.query or parts.fragment or len(issuer) > ISSUER_LENGTH or not issuer.isascii():
+        raise SettingsError(f"{name}: must have no ? and no #, and at most 255 characters.")
 
 
 def _check_production(settings: Settings, name_of: _NameOf) -> None:

@@ -6,7 +6,17 @@ import msgspec
 import pytest
 from msgspec.structs import fields
 
-from shop.settings import Passwords, Secret, Section, Settings, SettingsError, Url, load
+from shop.settings import (
+    Passwords,
+    Providers,
+    Secret,
+    Section,
+    Settings,
+    SettingsError,
+    SocialProvider,
+    Url,
+    load,
+)
 
 CONFIG = Path(__file__).parents[2] / "config" / "shop.toml"
 STRONG = "kV3-x9Qm_Zr7Tn2LwB8yPd5HsJ4fGa6E"
@@ -255,6 +265,8 @@ def test_the_shipped_file_names_every_key_with_its_default(tmp_path: Path) -> No
     file = a_file(tmp_path, text)
     assert load(file, {}) == (Settings(), ())
     for section in fields(Settings):
+        if section.type is Providers:
+            continue
         table = text.partition(f"\n[{section.name}]\n")[2].partition("\n\n")[0]
         keys = re.findall(r"^(\w+) = .+  # \S", table, flags=re.MULTILINE)
         assert keys == [key.encode_name for key in fields(section.type)]
@@ -264,3 +276,72 @@ def test_a_section_refuses_what_it_does_not_know() -> None:
     assert all(issubclass(section.type, Section) for section in fields(Settings))
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"prot": 1}, Settings)
+
+
+# --- providers to sign in with ---
+
+
+def test_the_shipped_file_shows_every_key_of_a_provider() -> None:
+    example = CONFIG.read_text(encoding="utf-8").partition("#   [providers.google]\n")[2]
+    keys = re.findall(r"^#   (\w+) = .+  # \S", example, flags=re.MULTILINE)
+    assert keys == [key.encode_name for key in fields(SocialProvider)]
+
+
+def test_a_provider_is_named_by_its_section(tmp_path: Path) -> None:
+    text = (
+        '[providers.google]\nclient_id = "g"\n[providers.acme]\nissuer = "https://id.acme.test"\n'
+    )
+    file = a_file(tmp_path, text)
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    environ = {
+        "SHOP_PROVIDERS_ACME_CLIENT_ID": "a",
+        "SHOP_PROVIDERS_ACME_CLIENT_SECRET_FILE": str(secret),
+    }
+    settings, warnings = load(file, environ)
+    google, acme = settings.providers.named["google"], settings.providers.named["acme"]
+    assert warnings == ()
+    assert (google.client_id, google.title) == ("g", "Google")
+    assert google.issuer == "https://accounts.google.com"
+    assert (acme.client_id, acme.client_secret.reveal(), acme.title) == ("a", "s3cret", "Acme")
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"SHOP_PROVIDERS_GOOGLE_TITLE": "G"}, "SHOP_PROVIDERS_GOOGLE_CLIENT_ID: is required"),
+        ({"SHOP_PROVIDERS_ACME_CLIENT_ID": "a"}, "SHOP_PROVIDERS_ACME_ISSUER: must be the https"),
+        (
+            {"SHOP_PROVIDERS_ACME_CLIENT_ID": "a", "SHOP_PROVIDERS_ACME_ISSUER": "http://id.test"},
+            "SHOP_PROVIDERS_ACME_ISSUER: must be the https",
+        ),
+        (
+            {**PRODUCTION, "SHOP_PROVIDERS_ACME_CLIENT_ID": "a"}
+            | {"SHOP_PROVIDERS_ACME_ISSUER": "http://localhost:8080"},
+            "SHOP_PROVIDERS_ACME_ISSUER: must be the https",
+        ),
+        (
+            {"SHOP_PROVIDERS_GOOGLE_CLIENT_ID": "g", "SHOP_PROVIDERS_GOOGLE_ISSUER": "https://a?b"},
+            "SHOP_PROVIDERS_GOOGLE_ISSUER: must have no ?",
+        ),
+        ({"SHOP_PROVIDERS_GOOGLE_CLIENTID": "g"}, "there is no such setting; [providers.google] "),
+        ({"SHOP_PROVIDERS_GOOGLE_SCOPES": "email"}, "SHOP_PROVIDERS_GOOGLE_SCOPES: Expected"),
+    ],
+)
+def test_a_provider_that_cannot_work_stops_the_start(environ: dict[str, str], said: str) -> None:
+    assert said in refusal(environ)
+
+
+def test_a_provider_of_this_machine_is_for_development() -> None:
+    settings = from_environment(
+        SHOP_PROVIDERS_ACME_CLIENT_ID="a", SHOP_PROVIDERS_ACME_ISSUER="http://localhost:8080"
+    )
+    assert settings.providers.named["acme"].issuer == "http://localhost:8080"
+
+
+def test_a_provider_needs_a_plain_name(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[providers.My-Id]\nclient_id = "a"\n')
+    assert "its name is made of a-z and 0-9" in refusal({}, file)
+    file = a_file(tmp_path, '[providers]\nclient_id = "a"\n')
+    assert "providers.client_id must be a section" in refusal({}, file)
