@@ -25,7 +25,7 @@ test: $(TESTING) test-servers ## run all tests; ARGS="tests/unit -k cart" runs s
 	@$(PY) -m pytest $(ARGS)
 
 # What the tests start as private processes: `command:package` for the system's package manager.
-SERVERS := mariadbd:mariadb-server redis-server:redis-server
+SERVERS := mariadbd:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven
 test-servers: ## install the servers that tests start for themselves, where they are missing
 	@missing=; for one in $(SERVERS); do \
 	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; \
@@ -37,8 +37,8 @@ test-servers: ## install the servers that tests start for themselves, where they
 	    apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } && exit 0; \
 	  hint="apt-get could not install them"; \
 	elif command -v apt-get >/dev/null; then hint="run: sudo apt-get install$$missing"; \
-	elif command -v brew >/dev/null; then hint="run: brew install mariadb redis"; \
-	else hint="install them, or set TEST_DATABASE_URL and TEST_REDIS_URL"; fi; \
+	elif command -v brew >/dev/null; then hint="run: brew install mariadb redis openjdk maven"; \
+	else hint="install them, or set TEST_DATABASE_URL, TEST_REDIS_URL and TEST_KAFKA_URL"; fi; \
 	echo "make test-servers: MISSING$$missing: $$hint." >&2; [ "$$TEST_REQUIRE_SERVERS" != 1 ]
 
 lint: $(TESTING) ## check style, format, types and import direction

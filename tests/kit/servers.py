@@ -42,6 +42,11 @@ class Process:
         self.pid = 0
 
     @property
+    def running(self) -> bool:
+        """It was started, and neither killed nor stopped since."""
+        return self._guard is not None
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 
