@@ -15,6 +15,7 @@ from dishka import (
 )
 from sqlalchemy import make_url
 
+from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.feeds.provider import FeedReaders
 from shop.adapters.files.mail_provider import FilePosting
 from shop.adapters.files.media_provider import FolderPictures
@@ -44,6 +45,7 @@ from shop.core.catalog.service import (
     Gallery,
     Reviewing,
 )
+from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.suggest import Suggesting
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.booking import Booking
@@ -55,12 +57,14 @@ from shop.core.checkout.drafting import Drafting, PlaceOrder
 from shop.core.checkout.expiry import Expiry
 from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.links import LinkKeeper, PaymentLinks
+from shop.core.checkout.lookup import OrderLookup
 from shop.core.checkout.once import Once
 from shop.core.checkout.order_mails import OrderMails
 from shop.core.checkout.refunds import Refunding, RefundSender
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
 from shop.core.checkout.settlement import Report, Settled, Settlement
+from shop.core.checkout.steps import OrderSteps
 from shop.core.checkout.terms import Terms
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.inventory.service import Stockroom
@@ -70,7 +74,9 @@ from shop.core.notifications.service import Mailer, MailRoom
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
+from shop.core.users.admission import Admission, HalfSignIns
 from shop.core.users.deeds import Deeds, LogTerms
+from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.issuing import Issuer
 from shop.core.users.letters import Letters
@@ -79,6 +85,8 @@ from shop.core.users.model import IdentityRules
 from shop.core.users.passwords import NewPassword, PasswordChange, PasswordReset, ResetAnswers
 from shop.core.users.policy import NewPasswords
 from shop.core.users.profile import Profile
+from shop.core.users.proving import Proving
+from shop.core.users.second_step import PasskeySignIn, SecondSteps
 from shop.core.users.service import Accounts, MailLimit, Resending, Verification
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.signing_in import Credentials, SignIn
@@ -134,6 +142,8 @@ class OrderParts(Provider):
 
     books = provide(Bookkeeping)
     once = provide(Once)
+    steps = provide(OrderSteps)
+    lookup = provide(OrderLookup, scope=Scope.APP)
     settlement = provide(Settlement)
     refunding = provide(Refunding)
     refund_sender = provide(RefundSender)
@@ -195,7 +205,13 @@ class People(Provider):
     accounts = provide(Accounts)
     verification = provide(Verification)
     resending = provide(Resending)
+    half_sign_ins = provide(HalfSignIns)
+    admission = provide(Admission)
+    factor_changes = provide(FactorChanges)
+    proving = provide(Proving, scope=Scope.APP)
     sign_in = provide(SignIn)
+    second_steps = provide(SecondSteps)
+    passkey_sign_in = provide(PasskeySignIn)
     refreshing = provide(Refreshing)
     sign_out = provide(SignOut)
     profile = provide(Profile)
@@ -227,6 +243,7 @@ class CatalogParts(Provider):
     scope = Scope.REQUEST
 
     assortment = provide(Assortment)
+    stockist = provide(Stockist, scope=Scope.APP)
     gallery = provide(Gallery)
     category_keeping = provide(CategoryKeeping)
     reviewing = provide(Reviewing)
@@ -315,7 +332,10 @@ class Conditions(Provider):
             development=not settings.site.production,
             access_lasts=timedelta(seconds=settings.security.access_token_seconds),
             refresh_lasts=timedelta(days=settings.security.refresh_token_days),
+            session_lasts=timedelta(days=settings.security.session_days),
             password_from=settings.passwords.min_length,
+            passphrase_from=settings.passwords.passphrase_length,
+            password_score=settings.passwords.min_score,
             throttled=settings.limits.enabled,
         )
 
@@ -442,6 +462,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
             threads=settings.passwords.pool_size,
             queue=settings.passwords.queue,
         ),
+        FactorChecks(str(settings.site.url), settings.site.name),
         MemoryCaching(),
         storage,
         *catalog_providers(settings),

@@ -9,6 +9,7 @@ from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_asyn
 from litestar import Litestar
 from litestar.datastructures import State
 
+from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import Identity, System
@@ -123,6 +124,7 @@ async def people(
     container = make_async_container(
         System(url),
         Identity(url, memory_kib=8, time_cost=1, parallelism=1, threads=1, queue=64),
+        FactorChecks(url, settings.site.name),
         MemoryCaching(),
         MemoryStorage() if storage == "memory" else SqlStorage(folder / "shop.db"),
         Conditions(settings),

@@ -11,6 +11,7 @@ from shop.adapters.memory.events import (
     MemoryInbox,
     MemoryOutbox,
 )
+from shop.adapters.memory.factors import MemorySecondFactors, MemoryTickets
 from shop.adapters.memory.idempotency import MemoryIdempotency
 from shop.adapters.memory.inventory import MemoryShelf, MemoryStockLedger
 from shop.adapters.memory.leases import MemoryLease
@@ -29,6 +30,7 @@ from shop.ports.cache import Cache, RateLimiter
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
+from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
@@ -97,6 +99,14 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.REQUEST)
     def mail_tokens(self, uow: MemoryUnitOfWork) -> MailTokens:
         return MemoryMailTokens(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def second_factors(self, uow: MemoryUnitOfWork) -> SecondFactors:
+        return MemorySecondFactors(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def tickets(self, uow: MemoryUnitOfWork) -> Tickets:
+        return MemoryTickets(uow)
 
     @provide(scope=Scope.REQUEST)
     def addresses(self, uow: MemoryUnitOfWork) -> Addresses:

@@ -9,6 +9,7 @@ from shop.adapters.sql.cart import SqlCarts
 from shop.adapters.sql.checkup import EventLogCheckup, SqliteCheckup
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
+from shop.adapters.sql.factors import SqlSecondFactors, SqlTickets
 from shop.adapters.sql.idempotency import SqlIdempotency
 from shop.adapters.sql.inventory import SqlShelf, SqlStockLedger
 from shop.adapters.sql.leases import SqlLease
@@ -27,6 +28,7 @@ from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup, DatabaseCheckup
+from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
@@ -98,6 +100,14 @@ class SqlStorage(Provider):
     @provide(scope=Scope.REQUEST)
     def mail_tokens(self, uow: SqlUnitOfWork) -> MailTokens:
         return SqlMailTokens(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def second_factors(self, uow: SqlUnitOfWork) -> SecondFactors:
+        return SqlSecondFactors(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def tickets(self, uow: SqlUnitOfWork) -> Tickets:
+        return SqlTickets(uow)
 
     @provide(scope=Scope.REQUEST)
     def addresses(self, uow: SqlUnitOfWork) -> Addresses:

@@ -61,6 +61,17 @@ _ALIVE = (
     .order_by(sessions.c.id)
     .with_for_update()
 )
+_CLIENTS_LIVE = sessions.c.client_id == bindparam("client"), sessions.c.ended_at.is_(None)
+_OF_CLIENT = (
+    sa.select(sessions.c.id)
+    .where(*_CLIENTS_LIVE, sessions.c.expires_at > bindparam("at"))
+    .with_for_update()
+)
+_END_CLIENT = (
+    sessions.update()
+    .where(*_CLIENTS_LIVE)
+    .values(ended_at=bindparam("at"), version=sessions.c.version + 1)
+)
 _OLD_SESSIONS = sessions.delete().where(sessions.c.expires_at < bindparam("before"))
 
 _TOKEN = sa.select(mail_tokens).where(mail_tokens.c.hash == bindparam("wanted")).with_for_update()
@@ -162,6 +173,12 @@ class SqlSessions(Sessions):
             changed = [_changed(msgspec.structs.asdict(session)) for session in ended]
             await self._uow.conn.run(_CHANGED_SESSION, changed)
         return [replace(session, version=session.version + 1) for session in ended]
+
+    async def end_client(self, client_id: str, at: datetime) -> list[SessionId]:
+        which = {"client": client_id, "at": at}
+        rows = await self._uow.conn.rows(_OF_CLIENT, which)
+        await self._uow.conn.run(_END_CLIENT, which)
+        return [SessionId(row.id) for row in rows]
 
     async def forget(self, before: datetime) -> int:
         return await self._uow.conn.run(_OLD_SESSIONS, {"before": before})
@@ -295,7 +312,9 @@ def to_session(row: Any) -> Session:
         previous_hash=None if row.previous_hash is None else bytes(row.previous_hash),
         rotated_at=row.rotated_at,
         client_id=row.client_id,
+        scope=row.scope,
         device=row.device,
+        amr=row.amr,
         created_at=row.created_at,
         last_used_at=row.last_used_at,
         expires_at=row.expires_at,

@@ -6,6 +6,8 @@ from uuid import UUID
 UserId = NewType("UserId", UUID)
 SessionId = NewType("SessionId", UUID)
 AddressId = NewType("AddressId", UUID)
+ProfileId = NewType("ProfileId", UUID)
+PasskeyId = NewType("PasskeyId", UUID)
 CategoryId = NewType("CategoryId", UUID)
 ProductId = NewType("ProductId", UUID)
 VariantId = NewType("VariantId", UUID)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from shop.core.kernel.access import Scope
 from shop.core.kernel.ids import SessionId
 from shop.core.users.letters import as_text, secret_of
 from shop.core.users.model import (
+    FIRST_PARTY,
     GrantInvalid,
     IdentityRules,
     Session,
@@ -17,10 +19,10 @@ from shop.core.users.model import (
     User,
 )
 from shop.ports.system import Clock, Ids, Secrets
-from shop.ports.users import Access, Tokens
+from shop.ports.users import Access, IdentityClaims, Tokens
 
 DEVICE = 200
-SCOPE = "shop"
+SCOPE = Scope.SHOP.value
 _ID = 16
 _SECRET = 32
 
@@ -35,6 +37,17 @@ class TokenPair(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "TokenPair()"
+
+
+class OwnToken(Struct, frozen=True, kw_only=True):
+    """A program's own access token."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+
+    def __repr__(self) -> str:
+        return "OwnToken()"
 
 
 class RefreshToken(Struct, frozen=True):
@@ -83,8 +96,16 @@ class Issuer:
         self._clock = clock
         self._rules = rules
 
-    def session(self, user: User, device: str) -> tuple[Session, SessionStarted, RefreshToken]:
-        """A new session, to be stored by the caller."""
+    def session(
+        self,
+        user: User,
+        device: str,
+        *,
+        amr: str = "",
+        client_id: str = FIRST_PARTY,
+        scope: str = SCOPE,
+    ) -> tuple[Session, SessionStarted, RefreshToken]:
+        """A new session, to be stored by the caller; `amr` says how it was begun."""
         now = self._clock.now()
         refresh = RefreshToken(SessionId(self._ids.new()), self._ids.secret(_SECRET))
         session, started = Session(
@@ -92,23 +113,34 @@ class Issuer:
             user_id=user.id,
             refresh_hash=refresh.hash,
             device=device[:DEVICE],
+            client_id=client_id,
+            scope=scope,
+            amr=amr,
             created_at=now,
             last_used_at=now,
-            expires_at=now + self._rules.refresh_lasts,
+            expires_at=self._rules.expiry(now, now),
         ).start()
         return session, started, refresh
 
     async def successor(self, used: RefreshToken) -> RefreshToken:
         return used.next(await self._secrets.get("refresh-tokens"))
 
-    async def pair(self, user: User, refresh: RefreshToken) -> TokenPair:
+    async def pair(
+        self,
+        user: User,
+        refresh: RefreshToken,
+        *,
+        client_id: str = FIRST_PARTY,
+        scope: str = SCOPE,
+    ) -> TokenPair:
         now = self._clock.now()
         access = Access(
             user_id=user.id,
             session_id=refresh.session_id,
+            client_id=client_id,
             token_id=str(self._ids.new()),
             roles=user.roles,
-            scope=SCOPE,
+            scope=scope,
             issued_at=now,
             expires_at=now + self._rules.access_lasts,
         )
@@ -116,4 +148,42 @@ class Issuer:
             access_token=await self._tokens.issue(access),
             refresh_token=refresh.text,
             expires_in=int(self._rules.access_lasts.total_seconds()),
+            scope=scope,
+        )
+
+    async def own(self, client_id: str, scope: str) -> OwnToken:
+        """For a program that acts for itself: nothing to refresh, it can ask again."""
+        now = self._clock.now()
+        access = Access(
+            user_id=None,
+            session_id=None,
+            client_id=client_id,
+            token_id=str(self._ids.new()),
+            roles=frozenset(),
+            scope=scope,
+            issued_at=now,
+            expires_at=now + self._rules.access_lasts,
+        )
+        return OwnToken(
+            access_token=await self._tokens.issue(access),
+            expires_in=int(self._rules.access_lasts.total_seconds()),
+            scope=scope,
+        )
+
+    async def identity(
+        self, user: User, client_id: str, *, nonce: str, begun: Session, access_token: str
+    ) -> str:
+        """The ID token for what somebody consented to in a session of their browser."""
+        now = self._clock.now()
+        return await self._tokens.identify(
+            IdentityClaims(
+                user_id=user.id,
+                client_id=client_id,
+                nonce=nonce,
+                authenticated_at=begun.created_at,
+                amr=tuple(begun.amr.split()),
+                access_token=access_token,
+                issued_at=now,
+                expires_at=now + self._rules.access_lasts,
+            )
         )

@@ -36,13 +36,13 @@ class Letters:
         lasts = self._rules.reset_lasts
         await self._secret(user, Purpose.RESET, "reset-password", user.email.written, at, lasts)
 
-    async def notice(self, template: str, user: User, to: str) -> None:
+    async def notice(self, template: str, user: User, to: str, **told: object) -> None:
         """Tell that something has happened to the account."""
         letter = Letter(
             dedupe=f"{template}:{self._ids.new()}",
             to=to,
             template=template,
-            data={"name": user.name},
+            data={"name": user.name, **told},
             subject_id=user.id,
         )
         await self._post.queue(letter)

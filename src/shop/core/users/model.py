@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shop.core.kernel.access import Role
+from shop.core.kernel.access import Role, Scope
 from shop.core.kernel.errors import (
     Conflict,
     Gone,
@@ -212,7 +212,9 @@ class Session(Struct, frozen=True, kw_only=True):
     previous_hash: bytes | None = None
     rotated_at: datetime | None = None
     client_id: str = FIRST_PARTY
+    scope: str = Scope.SHOP.value
     device: str = ""
+    amr: str = ""  # how it was begun, in the words of RFC 8176
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
@@ -221,6 +223,15 @@ class Session(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Session({self.id})"
+
+    @property
+    def two_factors(self) -> bool:
+        return "mfa" in self.amr.split()
+
+    def proved(self, how: str) -> "Session":
+        """Its owner has shown a second factor since it began."""
+        words = dict.fromkeys([*self.amr.split(), *how.split()])
+        return replace(self, amr=" ".join(words))
 
     def alive(self, at: datetime) -> bool:
         return self.ended_at is None and at < self.expires_at
@@ -236,7 +247,7 @@ class Session(Struct, frozen=True, kw_only=True):
             and at - self.rotated_at <= self.GRACE
         )
 
-    def rotate(self, new_hash: bytes, at: datetime, lasts: timedelta) -> "Session":
+    def rotate(self, new_hash: bytes, at: datetime, rules: "IdentityRules") -> "Session":
         """Take the next refresh token; the present one is used up."""
         return replace(
             self,
@@ -244,7 +255,7 @@ class Session(Struct, frozen=True, kw_only=True):
             previous_hash=self.refresh_hash,
             rotated_at=at,
             last_used_at=at,
-            expires_at=at + lasts,
+            expires_at=rules.expiry(self.created_at, at),
         )
 
     def end(self, reason: str, at: datetime) -> tuple["Session", SessionEnded]:
@@ -299,13 +310,22 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     site_url: str
     development: bool = False
     access_lasts: timedelta = timedelta(minutes=15)
+    #: A session that nobody uses ends after the first, any session after the second.
     refresh_lasts: timedelta = timedelta(days=30)
+    session_lasts: timedelta = timedelta(days=180)
     verify_lasts: timedelta = timedelta(days=2)
     reset_lasts: timedelta = timedelta(hours=1)
-    #: The fewest characters of a password.
+    #: The fewest characters of a password, and of one without special characters.
     password_from: int = 10
+    passphrase_from: int = 16
+    #: How hard it must be to guess, from 0 to 4.
+    password_score: int = 3
     #: How long a session is believed to be alive without asking the database. Zero where several
     #: processes serve without a common cache.
     alive_lasts: timedelta = timedelta(seconds=5)
     #: Whether repeated failures slow a caller down.
     throttled: bool = True
+
+    def expiry(self, started: datetime, used: datetime) -> datetime:
+        """When a session ends by itself."""
+        return min(used + self.refresh_lasts, started + self.session_lasts)

@@ -4,11 +4,11 @@ from msgspec import Struct
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import UserId
-from shop.core.users.issuing import Issuer, TokenPair
+from shop.core.users.admission import Admission, SignedIn
 from shop.core.users.model import BadCredentials, User
 from shop.core.users.throttle import Throttle
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import EmailAddresses, Passwords, Sessions, UserReads, Users
+from shop.ports.users import EmailAddresses, Passwords, UserReads, Users
 
 
 class LogIn(Struct, frozen=True, kw_only=True):
@@ -21,11 +21,6 @@ class LogIn(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "LogIn()"
-
-
-class SignedIn(Struct, frozen=True, kw_only=True):
-    user: User
-    tokens: TokenPair
 
 
 class Credentials:
@@ -71,18 +66,17 @@ class SignIn:
         self,
         uow: UnitOfWork,
         users: Users,
-        sessions: Sessions,
         credentials: Credentials,
-        issuer: Issuer,
+        admission: Admission,
     ) -> None:
         self._uow = uow
         self._users = users
-        self._sessions = sessions
         self._credentials = credentials
-        self._issuer = issuer
+        self._admission = admission
 
     async def log_in(self, command: LogIn) -> SignedIn:
-        """Raises `BadCredentials`, `TooManyFailures` or `Unavailable`."""
+        """Raises `BadCredentials`, `TooManyFailures`, `Unavailable` or, when the password was
+        right and there is more to show, `SecondFactorRequired`: `SecondSteps` go on from there."""
         known = await self._credentials.check(command.email, command.password, command.address)
         renewed = await self._credentials.renewed(known, command.password)
         async with self._uow.begin():
@@ -91,7 +85,5 @@ class SignIn:
                 raise BadCredentials("The password was changed a moment ago.")
             if renewed is not None:
                 user = await self._users.save(user.rehash(renewed))
-            session, started, refresh = self._issuer.session(user, command.device)
-            await self._sessions.add(session)
-            self._uow.emit(started)
-        return SignedIn(user=user, tokens=await self._issuer.pair(user, refresh))
+            outcome = await self._admission.admit(user, command.device)
+        return await self._admission.answer(outcome)

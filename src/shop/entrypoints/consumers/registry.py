@@ -9,11 +9,11 @@ from shop.core.kernel.events import Event
 from shop.core.notifications import model as notifications
 from shop.core.orders import model as orders
 from shop.core.payments import model as payments
-from shop.core.users import model as users
+from shop.core.users import factors, linked, model as users
 from shop.entrypoints.actors.consumer import Arrived
 from shop.ports.outbox import Envelope
 
-_MODELS = (catalog, inventory, notifications, orders, payments, users)
+_MODELS = (catalog, inventory, notifications, orders, payments, users, factors, linked)
 
 
 def _published() -> dict[str, type[Event]]:

@@ -16,13 +16,14 @@ from shop.core.kernel.access import Caller, Role
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import SessionId, UserId
+from shop.core.users.admission import SignedIn
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.model import Session, User
 from shop.core.users.passwords import ChangePassword, ConfirmReset, PasswordChange, PasswordReset
 from shop.core.users.profile import Profile, ProfileChange
 from shop.core.users.service import Accounts, Resending, SignUp, Verification
 from shop.core.users.sessions import SignOut
-from shop.core.users.signing_in import LogIn, SignedIn, SignIn
+from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.api.cart import guest_name
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
