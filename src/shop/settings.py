@@ -37,11 +37,10 @@ _SCHEMES = {
     "media": ("file:", "memory:"),
     "search": ("embedded:", "database:"),
 }
-_PROVIDERS = ("sandbox",)
 _NOT_YET = frozenset(
     {
         *("mysql+asyncmy:", "redis:", "rediss:", "kafka:", "smtp:", "smtps:", "s3:"),
-        *("opensearch:", "razorpay"),
+        "opensearch:",
     }
 )
 
@@ -155,6 +154,11 @@ class Razorpay(Section, frozen=True):
     key_secret: Secret = Secret("")
     webhook_secret: Secret = Secret("")
     url: Url = Url("https://api.razorpay.com")
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The present one, and after a change the one before."""
+        return tuple(self.webhook_secret.reveal().split())
 
 
 class Orders(Section, frozen=True):
@@ -469,8 +473,23 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
                 f"{name_of('payments', 'provider')}: razorpay also needs "
                 f"{', '.join(name_of('razorpay', key) for key in missing)}."
             )
-    if settings.payments.provider not in _PROVIDERS:
-        _refuse(name_of("payments", "provider"), settings.payments.provider, _PROVIDERS)
+        _check_razorpay(settings.razorpay, name_of)
+
+
+def _check_razorpay(razorpay: Razorpay, name_of: _NameOf) -> None:
+    """The key goes with every call, so it must not go in the clear."""
+    name = name_of("razorpay", "url")
+    try:
+        parts = urlsplit(razorpay.url)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if not host or parts.scheme not in {"http", "https"} or "@" in razorpay.url:
+        raise SettingsError(f"{name}: must be https:// and a host, without a user.")
+    if parts.scheme != "https" and host not in _LOCAL:
+        raise SettingsError(f"{name}: must be https:// (http:// only for localhost).")
+    if not razorpay.webhook_secrets:
+        raise SettingsError(f"{name_of('razorpay', 'webhook_secret')}: must not be blank.")
 
 
 def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:

@@ -27,6 +27,7 @@ from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.pdf.seller import Seller
+from shop.adapters.razorpay.provider import RazorpayPayments
 from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.admin_log import SqlLog
 from shop.adapters.sql.catalog_provider import SqlCatalog
@@ -411,16 +412,25 @@ def _orders(settings: Settings) -> list[Provider]:
         gstin=settings.tax.gstin,
         state=settings.tax.state,
     )
-    # The shop calls itself, wherever it listens: the public URL may end at a proxy elsewhere.
-    host = settings.http.host if settings.http.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
     return [
         MemoryOrderStorage() if memory else SqlOrderStorage(),
-        SandboxPayments(
-            str(settings.site.url), f"http://{host}:{settings.http.port}/webhooks/razorpay"
-        ),
+        _payments(settings),
         PdfPapers(seller),
         OrderParts(),
     ]
+
+
+def _payments(settings: Settings) -> Provider:
+    if settings.payments.provider == "razorpay":
+        keys = settings.razorpay
+        return RazorpayPayments(
+            keys.key_id, keys.key_secret.reveal(), keys.webhook_secrets, str(keys.url)
+        )
+    # The shop calls itself, wherever it listens: the public URL may end at a proxy elsewhere.
+    host = settings.http.host if settings.http.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+    return SandboxPayments(
+        str(settings.site.url), f"http://{host}:{settings.http.port}/webhooks/razorpay"
+    )
 
 
 def catalog_providers(settings: Settings) -> list[Provider]:

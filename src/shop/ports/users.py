@@ -10,7 +10,7 @@ from msgspec import Struct
 from shop.core.kernel.access import Role
 from shop.core.kernel.ids import AddressId, SessionId, UserId
 from shop.core.kernel.page import Page
-from shop.core.users.model import Address, EmailAddress, MailToken, Purpose, Session, User
+from shop.core.users.model import FIRST_PARTY, Address, EmailAddress, MailToken, Purpose, Session, User
 
 
 class Users(Protocol):
@@ -51,6 +51,10 @@ class Sessions(Protocol):
         self, user_id: UserId, at: datetime, *, but: SessionId | None = None
     ) -> list[Session]:
         """End every live session of the user; returns those, ended."""
+
+    @abstractmethod
+    async def end_client(self, client_id: str, at: datetime) -> list[SessionId]:
+        """End every live session that people gave to a program; returns which."""
 
     @abstractmethod
     async def forget(self, before: datetime) -> int:
@@ -147,11 +151,25 @@ class Passwords(Protocol):
         """Whether the hash was made with other parameters than today's."""
 
 
-class Access(Struct, frozen=True, kw_only=True):
-    """What an access token says."""
+class Strength(Struct, frozen=True):
+    """`score` is 0 (guessed at once) to 4; `common` is a password of lists that all have."""
 
-    user_id: UserId
-    session_id: SessionId
+    score: int
+    common: bool
+
+
+class Guessing(Protocol):
+    @abstractmethod
+    async def strength(self, password: str) -> Strength:
+        """How well it withstands those who guess. Raises `Unavailable` when too many wait."""
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """What an access token says; one without a user is a program's own."""
+
+    user_id: UserId | None
+    session_id: SessionId | None
+    client_id: str = FIRST_PARTY
     token_id: str
     roles: frozenset[Role]
     scope: str
@@ -159,11 +177,31 @@ class Access(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class IdentityClaims(Struct, frozen=True, kw_only=True):
+    """What an ID token says, and the access token that goes with it."""
+
+    user_id: UserId
+    client_id: str
+    nonce: str
+    authenticated_at: datetime
+    amr: tuple[str, ...]
+    access_token: str
+    issued_at: datetime
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"IdentityClaims({self.client_id})"
+
+
 class Tokens(Protocol):
     """Signed access tokens."""
 
     @abstractmethod
     async def issue(self, access: Access) -> str: ...
+
+    @abstractmethod
+    async def identify(self, claims: IdentityClaims) -> str:
+        """An ID token (OpenID Connect Core, section 2)."""
 
     @abstractmethod
     async def verify(self, token: str) -> Access:

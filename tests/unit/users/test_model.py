@@ -10,6 +10,7 @@ from shop.core.users.issuing import RefreshToken
 from shop.core.users.model import (
     EmailAddress,
     GrantInvalid,
+    IdentityRules,
     MailToken,
     Purpose,
     Session,
@@ -21,6 +22,7 @@ from tests.kit.clock import NOON
 
 SOON = NOON + timedelta(seconds=10)
 DAYS = timedelta(days=30)
+RULES = IdentityRules(site_url="http://shop", refresh_lasts=DAYS, session_lasts=2 * DAYS)
 ASHA = User(
     id=UserId(UUID(int=1)),
     email=EmailAddress("asha@example.com", "asha@example.com"),
@@ -72,11 +74,18 @@ def test_proving_a_mailbox_twice_keeps_the_first_time() -> None:
 
 
 def test_the_token_before_the_last_swap_may_come_again_for_ten_seconds() -> None:
-    swapped = SESSION.rotate(b"2", NOON, DAYS)
+    swapped = SESSION.rotate(b"2", NOON, RULES)
     assert swapped.repeats(b"1", SOON)
     assert not swapped.repeats(b"1", SOON + timedelta(seconds=1))
-    assert not swapped.rotate(b"3", NOON, DAYS).repeats(b"1", NOON)
+    assert not swapped.rotate(b"3", NOON, RULES).repeats(b"1", NOON)
     assert not SESSION.repeats(b"1", NOON)
+
+
+def test_each_use_puts_off_the_end_of_a_session_but_not_for_ever() -> None:
+    used = SESSION.rotate(b"2", NOON + timedelta(days=20), RULES)
+    assert used.expires_at == NOON + timedelta(days=50)
+    later = used.rotate(b"3", NOON + timedelta(days=49), RULES)
+    assert later.expires_at == NOON + timedelta(days=60)
 
 
 def test_a_session_ends_once() -> None:

@@ -1,25 +1,16 @@
 """Argon2id in threads of its own."""
 
-import asyncio
 import base64
 import os
-import sys
-import threading
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from shop.core.kernel.errors import Unavailable
+from shop.adapters.system.threads import Threads
 from shop.ports.users import Passwords
 
-T = TypeVar("T")
-
-_NICE = 10
 _SALT = 16
 _HASH = 32
 
@@ -48,17 +39,15 @@ class Argon2Passwords(Passwords):
         parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
         # The hash of no password: to verify against it takes as long as against any other.
         self._nobody = f"$argon2id$v=19${parameters}${_random(_SALT)}${_random(_HASH)}"
-        self._pool = ThreadPoolExecutor(threads, "argon2", initializer=_stand_back)
-        self._most = threads + queue
-        self._busy = 0
+        self._threads = Threads("argon2", threads, queue, modest=True)
 
     async def hash(self, password: str) -> str:
         text = _same_for_all_keyboards(password)
-        return await self._run(lambda: self._hasher.hash(text))
+        return await self._threads.run(lambda: self._hasher.hash(text))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         text = _same_for_all_keyboards(password)
-        return await self._run(lambda: self._verify(hashed or self._nobody, text))
+        return await self._threads.run(lambda: self._verify(hashed or self._nobody, text))
 
     def _verify(self, hashed: str, text: str) -> bool:
         try:
@@ -69,26 +58,8 @@ class Argon2Passwords(Passwords):
     def outdated(self, hashed: str) -> bool:
         return self._hasher.check_needs_rehash(hashed)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._busy >= self._most:
-            raise Unavailable("Too many people are signing in just now; please try again.")
-        self._busy += 1
-        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        # A caller who goes away leaves the thread busy all the same.
-        running.add_done_callback(self._done)
-        return await asyncio.shield(running)
-
-    def _done(self, _: object) -> None:
-        self._busy -= 1
-
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _stand_back() -> None:
-    """On Linux the niceness belongs to the thread."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        self._threads.close()
 
 
 def _same_for_all_keyboards(password: str) -> str:

@@ -7,11 +7,12 @@ from dishka import Provider, Scope, provide
 from shop.adapters.system.clock import SystemClock, Uuid7
 from shop.adapters.system.cloudevents import CloudEvents
 from shop.adapters.system.emails import ValidatedAddresses
+from shop.adapters.system.guessing import ZxcvbnGuessing
 from shop.adapters.system.passwords import Argon2Passwords
 from shop.adapters.system.tokens import JoseTokens
 from shop.ports.outbox import Sealer
 from shop.ports.system import Clock, Ids, Secrets
-from shop.ports.users import EmailAddresses, Passwords, Tokens
+from shop.ports.users import EmailAddresses, Guessing, Passwords, Tokens
 
 
 class System(Provider):
@@ -68,6 +69,12 @@ class Identity(Provider):
         )
         yield passwords
         passwords.close()
+
+    @provide
+    def guessing(self) -> Iterator[Guessing]:
+        guessing = ZxcvbnGuessing()
+        yield guessing
+        guessing.close()
 
     @provide
     def tokens(self, secrets: Secrets, clock: Clock) -> Tokens:

@@ -1,15 +1,14 @@
 """Which passwords are good enough."""
 
+import unicodedata
 from enum import StrEnum
 
-from shop.core.users.model import IdentityRules, WeakPassword
-from shop.ports.users import Passwords
+from shop.core.users.model import IdentityRules, User, WeakPassword
+from shop.ports.users import Guessing, Passwords, Strength
 
-PASSPHRASE = 16
 LONGEST = 128
 #: Shorter names and mailboxes turn up in good passwords by accident.
 TELLING = 4
-FEWEST_CHARACTERS = 4
 
 
 class Rule(StrEnum):
@@ -21,9 +20,10 @@ class Rule(StrEnum):
     HOLDS_EMAIL = "contains-email"
     HOLDS_NAME = "contains-name"
     COMMON = "too-common"
+    GUESSABLE = "too-guessable"
 
 
-#: Passwords long enough for the rules above that guessing programs try early.
+#: Long enough for the rules above, tried early, and in no list of short ones.
 _TRIED_FIRST = """
     password1! password12! password123! password@1 password@12 password@123 password@1234
     p@ssword123 p@ssw0rd123 p@ssw0rd1! p@ssw0rd12 passw0rd1! passw0rd123! pa$$word123 pa$$w0rd123
@@ -40,44 +40,75 @@ _COMMON = frozenset(_TRIED_FIRST.split())
 
 
 class NewPasswords:
-    def __init__(self, passwords: Passwords, rules: IdentityRules) -> None:
+    def __init__(self, passwords: Passwords, guessing: Guessing, rules: IdentityRules) -> None:
         self._passwords = passwords
-        self._shortest = rules.password_from
+        self._guessing = guessing
+        self._rules = rules
 
     async def hash(self, password: str, *, email: str, name: str) -> str:
         """The hash of a password that is good enough for whom it is meant.
 
         Raises `WeakPassword`, with every rule that failed in facts `rules`, or `Unavailable`.
         """
-        failed = weaknesses(password, email=email, name=name, shortest=self._shortest)
-        if failed:
-            says = {
-                Rule.TOO_SHORT: f"at least {self._shortest} characters",
-                Rule.TOO_LONG: f"at most {LONGEST} characters",
-                Rule.NO_SPECIAL: f"a special character, or {PASSPHRASE} characters of any kind",
-                Rule.HOLDS_EMAIL: "nothing of the e-mail address",
-                Rule.HOLDS_NAME: "not the name",
-                Rule.COMMON: "nothing that everybody tries first",
-            }
-            needs = "; ".join(says[rule] for rule in failed)
-            raise WeakPassword(f"A password needs: {needs}.", rules=[rule.value for rule in failed])
+        if failed := await self.failed(password, email=email, name=name):
+            raise WeakPassword(
+                f"A password needs: {self._needs(failed)}.", rules=[rule.value for rule in failed]
+            )
         return await self._passwords.hash(password)
 
+    async def failed(self, password: str, *, email: str, name: str) -> list[Rule]:
+        # Nobody has to judge a book; that it is too long is known already.
+        strength = await self._guessing.strength(password[:LONGEST])
+        return weaknesses(password, strength, self._rules, email=email, name=name)
 
-def weaknesses(password: str, *, email: str, name: str, shortest: int = 10) -> list[Rule]:
-    folded = password.casefold()
-    mailbox = email.partition("@")[0].casefold()
-    called = name.casefold().strip()
-    rules = {
-        Rule.TOO_SHORT: len(password) < shortest,
+    async def known_to_all(self, user: User, password: str) -> bool:
+        """Whether it is one of those that are tried first, or built from name and address."""
+        found = await self.failed(password, email=user.email.written, name=user.name)
+        return not _NEVER.isdisjoint(found)
+
+    def _needs(self, failed: list[Rule]) -> str:
+        says = {
+            Rule.TOO_SHORT: f"at least {self._rules.password_from} characters",
+            Rule.TOO_LONG: f"at most {LONGEST} characters",
+            Rule.NO_SPECIAL: (
+                f"a special character, or {self._rules.passphrase_from} characters of any kind"
+            ),
+            Rule.HOLDS_EMAIL: "nothing of the e-mail address",
+            Rule.HOLDS_NAME: "not the name",
+            Rule.COMMON: "nothing that everybody tries first",
+            Rule.GUESSABLE: "to be harder to guess, such as some words that do not belong together",
+        }
+        return "; ".join(says[rule] for rule in failed)
+
+
+#: With one of these a password was never any protection, whatever the settings ask for.
+_NEVER = frozenset({Rule.COMMON, Rule.GUESSABLE, Rule.HOLDS_EMAIL, Rule.HOLDS_NAME})
+
+
+def weaknesses(
+    password: str, strength: Strength, rules: IdentityRules, *, email: str, name: str
+) -> list[Rule]:
+    """Every rule that the password breaks."""
+    folded = _folded(password)
+    mailbox = _folded(email.rpartition("@")[0])
+    called = _folded(name).strip()
+    plain = all(c.isalnum() for c in password)
+    broken = {
+        Rule.TOO_SHORT: len(password) < rules.password_from,
         Rule.TOO_LONG: len(password) > LONGEST,
-        Rule.NO_SPECIAL: len(password) < PASSPHRASE and all(c.isalnum() for c in password),
-        Rule.HOLDS_EMAIL: len(mailbox) >= TELLING and mailbox in folded,
-        Rule.HOLDS_NAME: len(called) >= TELLING and _holds(folded, called),
-        Rule.COMMON: folded in _COMMON or len(set(folded)) < FEWEST_CHARACTERS,
+        Rule.NO_SPECIAL: plain and len(password) < rules.passphrase_from,
+        Rule.HOLDS_EMAIL: _holds(folded, mailbox),
+        Rule.HOLDS_NAME: _holds(folded, called) or _holds(folded, called.replace(" ", "")),
+        Rule.COMMON: strength.common or folded in _COMMON,
+        Rule.GUESSABLE: strength.score < rules.password_score,
     }
-    return [rule for rule, broken in rules.items() if broken]
+    return [rule for rule, is_broken in broken.items() if is_broken]
 
 
-def _holds(password: str, name: str) -> bool:
-    return name in password or name.replace(" ", "") in password
+def _holds(password: str, told: str) -> bool:
+    return len(told) >= TELLING and told in password
+
+
+def _folded(text: str) -> str:
+    """The same for letters that look alike to whoever reads them aloud: wide, small, capital."""
+    return unicodedata.normalize("NFKC", text).casefold()

@@ -33,7 +33,7 @@ class Refreshing:
         self._issuer = issuer
         self._liveness = liveness
         self._clock = clock
-        self._lasts = rules.refresh_lasts
+        self._rules = rules
 
     async def refresh(self, text: str, client_id: str) -> TokenPair:
         """Raises `GrantInvalid`. A token that was used before ends its session: somebody has
@@ -47,7 +47,7 @@ class Refreshing:
             if session is None or session.client_id != client_id or not session.alive(now):
                 raise GrantInvalid("This refresh token is not valid any more.")
             if session.refresh_hash == used.hash:
-                rotated = session.rotate(following.hash, now, self._lasts)
+                rotated = session.rotate(following.hash, now, self._rules)
                 await self._sessions.save(rotated)
             elif not session.repeats(used.hash, now):
                 ended, fact = session.end("refresh token used twice", now)

@@ -1,0 +1,48 @@
+"""Work that would hold up the event loop, in few threads with a bounded queue."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from shop.core.kernel.errors import Unavailable
+
+T = TypeVar("T")
+
+_NICE = 10
+
+
+class Threads:
+    """No more than `queue` calls wait: those beyond get `Unavailable` at once.
+
+    `modest` threads yield to the event loop, which only helps those that leave Python's lock.
+    """
+
+    def __init__(self, name: str, many: int, queue: int, *, modest: bool = False) -> None:
+        self._pool = ThreadPoolExecutor(many, name, initializer=_stand_back if modest else None)
+        self._most = many + queue
+        self._busy = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        if self._busy >= self._most:
+            raise Unavailable("Too many people are signing in just now; please try again.")
+        self._busy += 1
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        # A caller who goes away leaves the thread busy all the same.
+        running.add_done_callback(self._done)
+        return await asyncio.shield(running)
+
+    def _done(self, _: object) -> None:
+        self._busy -= 1
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _stand_back() -> None:
+    """On Linux the niceness belongs to the thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
