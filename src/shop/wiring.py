@@ -25,6 +25,9 @@ from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
+from shop.adapters.memory.social_provider import MemorySocial
+from shop.adapters.oidc.provider import SocialProviders
+from shop.adapters.oidc.providers import OidcClient
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.pdf.seller import Seller
 from shop.adapters.razorpay.provider import RazorpayPayments
@@ -32,9 +35,11 @@ from shop.adapters.sandbox.provider import SandboxPayments
 from shop.adapters.sql.admin_log import SqlLog
 from shop.adapters.sql.catalog_provider import SqlCatalog
 from shop.adapters.sql.database import Database
+from shop.adapters.sql.database_providers import SqliteFile
 from shop.adapters.sql.mail_provider import SqlMail
 from shop.adapters.sql.orders_provider import SqlOrderStorage
 from shop.adapters.sql.provider import SqlStorage
+from shop.adapters.sql.social_provider import SqlSocial
 from shop.adapters.system.provider import Identity, System
 from shop.adapters.system.secrets import DerivedSecrets
 from shop.core.catalog.importing import Importing
@@ -91,8 +96,10 @@ from shop.core.users.second_step import PasskeySignIn, SecondSteps
 from shop.core.users.service import Accounts, MailLimit, Resending, Verification
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.signing_in import Credentials, SignIn
+from shop.core.users.social import Presence, ProfileLinks, Recognition, SocialSignIn
 from shop.core.users.throttle import Throttle
 from shop.core.users.tidying import IdentityTidying
+from shop.core.users.trips import SocialTrips, TripTidying
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
@@ -225,6 +232,38 @@ class People(Provider):
     admins = provide(Admins)
     demo_logins = provide(DemoLogins)
     tidying = provide(IdentityTidying)
+
+
+class SocialParts(Provider):
+    """Signing in with profiles of other services."""
+
+    scope = Scope.REQUEST
+
+    trips = provide(SocialTrips)
+    presence = provide(Presence)
+    recognition = provide(Recognition)
+    sign_in = provide(SocialSignIn)
+    links = provide(ProfileLinks)
+    tidying = provide(TripTidying)
+
+
+def _social(settings: Settings) -> list[Provider]:
+    clients = [
+        OidcClient(
+            name=name,
+            title=one.title,
+            issuer=str(one.issuer),
+            client_id=one.client_id,
+            secret=one.client_secret.reveal(),
+            scopes=one.scopes,
+        )
+        for name, one in settings.providers.named.items()
+    ]
+    return [
+        MemorySocial() if settings.database_url.startswith("memory:") else SqlSocial(),
+        SocialProviders(clients, development=not settings.site.production),
+        SocialParts(),
+    ]
 
 
 class LogParts(Provider):
@@ -455,13 +494,22 @@ def _mail(settings: Settings) -> list[Provider]:
     ]
 
 
+def storage_providers(settings: Settings) -> list[Provider]:
+    """The database of the settings."""
+    url = settings.database_url
+    if url.startswith("memory:"):
+        return [MemoryStorage()]
+    if not settings.shares_database:
+        return [SqlStorage(), SqliteFile(Path(make_url(url).database or ""))]
+    # A driver that a start on the embedded database need not load.
+    from shop.adapters.sql.mysql_provider import MysqlServer  # noqa: PLC0415
+
+    pool = settings.database
+    return [SqlStorage(), MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)]
+
+
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Everything the settings ask for; `overrides` replace parts of it in tests."""
-    storage: Provider
-    if settings.database_url.startswith("memory:"):
-        storage = MemoryStorage()
-    else:
-        storage = SqlStorage(Path(make_url(settings.database_url).database or ""))
     return make_async_container(
         System(str(settings.site.url)),  # a plain str: JSON encoders know no subclass
         Identity(
@@ -474,12 +522,13 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         ),
         FactorChecks(str(settings.site.url), settings.site.name),
         MemoryCaching(),
-        storage,
+        *storage_providers(settings),
         *catalog_providers(settings),
         *_orders(settings),
         People(),
         MemoryLog() if settings.database_url.startswith("memory:") else SqlLog(),
         LogParts(),
+        *_social(settings),
         *_mail(settings),
         Conditions(settings),
         UseCases(),

@@ -140,6 +140,18 @@ class SocialTrips:
         )
 
 
+class TripTidying:
+    def __init__(self, uow: UnitOfWork, spent: SpentStates, clock: Clock) -> None:
+        self._uow = uow
+        self._spent = spent
+        self._clock = clock
+
+    async def tidy(self) -> int:
+        """Drop states that would be too late by now in any case; returns how many."""
+        async with self._uow.begin():
+            return await self._spent.forget(self._clock.now())
+
+
 def _read(ticket: str) -> Trip:
     if not ticket or len(ticket) > _LONGEST_TICKET or not ticket.isascii():
         raise SocialRefused(_LOST, cause="no ticket")

@@ -12,6 +12,7 @@ import structlog
 from dishka import AsyncContainer
 from prometheus_client import CollectorRegistry
 
+from shop.adapters.razorpay.breaker import Breaker
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.adapters.sandbox.webhooks import SandboxWebhooks
 from shop.core.checkout.expiry import Expiry
@@ -23,6 +24,7 @@ from shop.core.notifications.service import Mailer
 from shop.core.users.admins import DemoLogins
 from shop.core.users.deeds import Deeds
 from shop.core.users.tidying import IdentityTidying
+from shop.core.users.trips import TripTidying
 from shop.entrypoints import metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
@@ -82,6 +84,7 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
             await _add_web(container, settings, supervisor, registry, web, access)
         if role in REACTS:
             await _add_background(container, supervisor, registry)
+        await _add_gateway(container, settings, supervisor, registry, reacts=role in REACTS)
         supervisor.add(Stage.LAST, Ops(ops, readiness, registry))
         process.settle()
         log.info("started", role=role, actors=list(supervisor.health))
@@ -120,6 +123,7 @@ async def _add_web(
         limits=settings.limits.enabled,
         cart_per_minute=settings.limits.cart_per_minute,
         identity_per_minute=settings.limits.identity_per_minute,
+        sandbox=settings.payments.provider == "sandbox",
     )
     quiet = settings.log.level in {"warning", "error"}
     site = await make_site(container, rules, None if quiet else access)
@@ -160,17 +164,14 @@ async def _add_background(
         holder,
         then=[consumer.wake for consumer in consumers],
     )
-    hooks = await container.get(SandboxWebhooks)
-    deliveries = Every("sandbox-webhooks", 0.5, hooks.deliver_due)
-    (await container.get(SandboxGateway)).on_webhook(deliveries.wake)
     pollers: list[Actor] = [
-        deliveries,
         mailer,
         Every("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
         Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
         Every("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
         Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         Every("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
+        Every("tidy-states", 3600.0, _scoped(container, TripTidying, lambda use: use.tidy())),
         Every("tidy-admin-log", 3600.0, _scoped(container, Deeds, lambda use: use.tidy())),
         Every("tidy-events", 3600.0, lambda: subscriptions.forget(clock.now() - EVENTS_KEPT)),
         Every("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
@@ -191,6 +192,26 @@ async def _add_background(
                 lambda consumer=consumer: consumer.lag,  # type: ignore[misc]
             )
         )
+
+
+async def _add_gateway(
+    container: AsyncContainer,
+    settings: Settings,
+    supervisor: Supervisor,
+    registry: CollectorRegistry,
+    *,
+    reacts: bool,
+) -> None:
+    """What a gateway brings along: the sandbox delivers webhooks, the real one may be spared."""
+    if settings.payments.provider == "razorpay":
+        text = "Whether the payment gateway is spared: 0 no, 0.5 one call tries, 1 yes."
+        spared = (await container.get(Breaker)).spared
+        registry.register(metrics.Reading("shop_gateway_breaker", text, spared))
+    elif reacts:
+        hooks = await container.get(SandboxWebhooks)
+        deliveries = Every("sandbox-webhooks", 0.5, hooks.deliver_due)
+        (await container.get(SandboxGateway)).on_webhook(deliveries.wake)
+        supervisor.add(Stage.BACKGROUND, deliveries)
 
 
 def _scoped(
