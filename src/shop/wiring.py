@@ -81,6 +81,7 @@ from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMet
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
 from shop.core.users.admission import Admission, HalfSignIns
+from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.deeds import Deeds, LogTerms
 from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.forgotten import Forgotten
@@ -202,6 +203,7 @@ class People(Provider):
 
     credentials = provide(Credentials)
     throttle = provide(Throttle, scope=Scope.APP)
+    browsers = provide(KnownBrowsers, scope=Scope.APP)
     liveness = provide(Liveness, scope=Scope.APP)
     mail_limit = provide(MailLimit, scope=Scope.APP)
     issuer = provide(Issuer, scope=Scope.APP)
@@ -377,6 +379,7 @@ class Conditions(Provider):
             passphrase_from=settings.passwords.passphrase_length,
             password_score=settings.passwords.min_score,
             throttled=settings.limits.enabled,
+            staff_second_factor=settings.security.staff_second_factor,
         )
 
     @provide

@@ -145,11 +145,11 @@ async def test_cash_is_taken_at_the_door_and_a_cancelled_one_never(
     caller = staff(await container.get(Ids))
     order = await an_order(container, variant, 1, payment_method=PaymentMethod.COD)
     async with using(container, Fulfilment) as fulfilment:
-        await fulfilment.pack(caller, order.order.id)
-        await fulfilment.ship(caller, order.order.id, "Post", "T1")
+        await fulfilment.pack(caller, order.order.id, body)
+        await fulfilment.ship(caller, order.order.id, ("Post", "T1"), body)
         with pytest.raises(OrderState):
             await cancel(container, order)
-        await fulfilment.deliver(caller, order.order.id)
+        await fulfilment.deliver(caller, order.order.id, body)
     assert (await shown(container, order.order.id)).order.payment_status == PaymentStatus.PAID
     other = await an_order(container, variant, 1, payment_method=PaymentMethod.COD)
     await cancel(container, other)
@@ -164,10 +164,10 @@ async def test_only_staff_moves_orders_and_only_owners_see_them(container: Async
     order = await an_order(container, variant)
     async with using(container, Fulfilment) as fulfilment:
         with pytest.raises(Unauthenticated):
-            await fulfilment.pack(NOBODY, order.order.id)
+            await fulfilment.pack(NOBODY, order.order.id, body)
         customer = replace(staff(await container.get(Ids)), roles=frozenset())
         with pytest.raises(Denied):
-            await fulfilment.pack(customer, order.order.id)
+            await fulfilment.pack(customer, order.order.id, body)
     async with using(container, Cancellation) as cancellation:
         with pytest.raises(OrderNotFound):
             await cancellation.by_customer(Visitor(caller=customer), order.order.id, body)
@@ -178,7 +178,7 @@ async def test_a_new_link_replaces_the_old_one(container: AsyncContainer) -> Non
     order = await an_order(container, variant)
     visitor = Visitor(caller=NOBODY, opened=order.order.id)
     async with using(container, PaymentLinks) as links:
-        await links.renew(visitor, order.order.id)
+        await links.renew(visitor, order.order.id, body)
     now = await shown(container, order.order.id)
     assert [one.status for one in now.payments] == [PaymentStatus.CANCELLED, PaymentStatus.CREATED]
     assert now.order.payment_id == now.payments[1].id
@@ -197,8 +197,8 @@ async def test_a_link_that_was_paid_meanwhile_is_settled_instead_of_renewed(
     gateway = await container.get(SandboxGateway)
     await gateway.answer((order.payment.link_url or "").rpartition("/")[2], success=True)
     async with using(container, PaymentLinks) as links:
-        confirmed = await links.renew(Visitor(caller=NOBODY, opened=order.order.id), order.order.id)
-    assert confirmed.status is OrderStatus.CONFIRMED
+        await links.renew(Visitor(caller=NOBODY, opened=order.order.id), order.order.id, body)
+    assert (await shown(container, order.order.id)).order.status is OrderStatus.CONFIRMED
 
 
 async def test_a_payment_whose_webhook_never_comes_is_found_by_asking(

@@ -77,8 +77,10 @@ class ImportRegister:
             created_at=now,
             updated_at=now,
         )
+        told = f"{report.format} dry run" if report.dry_run else report.format
         async with self._uow.begin():
             await self._imports.put(report)
+            self._uow.log(caller.did("import.start", report.id, now, told))
         return report
 
     async def refuse(self, report: ImportReport, why: str) -> None:

@@ -116,6 +116,7 @@ class Assortment:
                 product = replace(product, slug=await self._free_slug(product))
             await self._products.add([product])
             self._uow.emit(product.created())
+            self._uow.log(caller.did("product.create", product.id, now))
         return product
 
     async def update(self, caller: Caller, product_id: ProductId, draft: ProductDraft) -> Product:
@@ -125,6 +126,7 @@ class Assortment:
             product, updated = old.changed(self._clock.now(), await self._drafted(old, draft))
             await self._products.save([product])
             self._uow.emit(updated)
+            self._uow.log(caller.did("product.update", product.id, product.updated_at))
         return product
 
     async def remove(self, caller: Caller, product_id: ProductId) -> None:
@@ -137,6 +139,7 @@ class Assortment:
             product, removed = old.archive(self._clock.now())
             await self._products.save([product])
             self._uow.emit(removed)
+            self._uow.log(caller.did("product.remove", product.id, product.updated_at))
 
     async def _drafted(self, old: Product, draft: ProductDraft) -> Product:
         changes = draft.given()
@@ -226,6 +229,7 @@ class Gallery:
             product, updated = old.changed(self._clock.now(), replace(old, images=images))
             await self._products.save([product])
             self._uow.emit(updated)
+            self._uow.log(caller.did("product.picture", product.id, product.updated_at))
         return image
 
 
@@ -242,11 +246,17 @@ class CategoryKeeping:
     """The tree of categories, by the hand of staff."""
 
     def __init__(
-        self, uow: UnitOfWork, products: Products, categories: Categories, ids: Ids
+        self,
+        uow: UnitOfWork,
+        products: Products,
+        categories: Categories,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._uow = uow
         self._products = products
         self._categories = categories
+        self._clock = clock
         self._ids = ids
 
     async def create(self, caller: Caller, draft: CategoryDraft) -> Category:
@@ -258,6 +268,7 @@ class CategoryKeeping:
             blank = Category(id=blank_id, name=name, slug="", path="")
             category = self._drafted(blank, draft, tree)
             await self._categories.add([category])
+            self._uow.log(caller.did("category.create", category.id, self._clock.now()))
         return category
 
     async def update(
@@ -278,6 +289,7 @@ class CategoryKeeping:
                     if one.path.startswith(prefix)
                 ]
             await self._categories.save(moved)
+            self._uow.log(caller.did("category.update", category_id, self._clock.now()))
         if category.name != old.name:
             await self._reindex(category_id)
         return category
@@ -291,6 +303,7 @@ class CategoryKeeping:
             if any(one.parent_id == category_id for one in tree.values()):
                 raise CategoryInUse("Other categories still stand in this one.")
             await self._categories.remove(category)
+            self._uow.log(caller.did("category.remove", category_id, self._clock.now()))
 
     def _drafted(
         self, old: Category, draft: CategoryDraft, tree: dict[CategoryId, Category]

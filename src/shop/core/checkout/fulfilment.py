@@ -6,15 +6,15 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shop.core.checkout.books import Bookkeeping, Books
+from shop.core.checkout.books import Books
+from shop.core.checkout.once import Attempt
+from shop.core.checkout.steps import Answer, Answered, OrderSteps
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import OrderId, VariantId
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod, ReturnedItem
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import PaymentStatus
-from shop.ports.system import Clock
-from shop.ports.uow import UnitOfWork
 
 
 class ReturnRefused(Invalid):
@@ -32,35 +32,56 @@ class Tracking(Struct, frozen=True, kw_only=True):
     location: str = ""
 
 
+class ReturnWish(Struct, frozen=True, kw_only=True):
+    """What a buyer wants to send back, and why."""
+
+    items: tuple[ReturnedItem, ...]
+    reason: str = ""
+
+
 class Fulfilment:
-    """Each move locks its order, so that of a cancellation and a shipment one wins."""
+    """Every move returns its answer, and whether that is a repeat's."""
 
-    def __init__(self, uow: UnitOfWork, books: Bookkeeping, clock: Clock) -> None:
-        self._uow = uow
-        self._books = books
-        self._clock = clock
+    def __init__(self, steps: OrderSteps) -> None:
+        self._steps = steps
 
-    async def pack(self, caller: Caller, order_id: OrderId) -> Order:
+    async def pack(
+        self, caller: Caller, order_id: OrderId, answer: Answer, attempt: Attempt | None = None
+    ) -> Answered:
         caller.require(Permission.ORDERS_WRITE)
-        async with self._uow.begin():
-            books = await self._books.open([order_id], self._clock.now())
-            order, fact = books.order(order_id).pack(books.now)
-            books.put(order, fact)
-            return await self._write(books, order_id)
 
-    async def ship(self, caller: Caller, order_id: OrderId, carrier: str, number: str) -> Order:
+        def change(books: Books) -> None:
+            books.put(*books.order(order_id).pack(books.now))
+
+        return await self._steps.take(
+            order_id, change, answer, attempt, staff=(caller, "order.pack")
+        )
+
+    async def ship(
+        self,
+        caller: Caller,
+        order_id: OrderId,
+        parcel: tuple[str, str],
+        answer: Answer,
+        attempt: Attempt | None = None,
+    ) -> Answered:
+        """`parcel` is the carrier and the tracking number."""
         caller.require(Permission.ORDERS_WRITE)
-        async with self._uow.begin():
-            books = await self._books.open([order_id], self._clock.now())
-            order, fact = books.order(order_id).ship(carrier, number, books.now)
-            books.put(order, fact)
-            return await self._write(books, order_id)
 
-    async def deliver(self, caller: Caller, order_id: OrderId) -> Order:
+        def change(books: Books) -> None:
+            books.put(*books.order(order_id).ship(*parcel, books.now))
+
+        return await self._steps.take(
+            order_id, change, answer, attempt, staff=(caller, "order.ship")
+        )
+
+    async def deliver(
+        self, caller: Caller, order_id: OrderId, answer: Answer, attempt: Attempt | None = None
+    ) -> Answered:
         """Cash on delivery is taken at the door."""
         caller.require(Permission.ORDERS_WRITE)
-        async with self._uow.begin():
-            books = await self._books.open([order_id], self._clock.now())
+
+        def change(books: Books) -> None:
             order, fact = books.order(order_id).deliver(books.now)
             books.put(order, fact)
             payment = books.payments[order.payment_id]
@@ -68,36 +89,53 @@ class Fulfilment:
             if cash and payment.status is PaymentStatus.CREATED:
                 paid, captured = payment.collect(books.now)
                 books.put_payment(paid, captured)
-            return await self._write(books, order_id)
 
-    async def track(self, caller: Caller, order_id: OrderId, seen: Tracking) -> Order:
+        return await self._steps.take(
+            order_id, change, answer, attempt, staff=(caller, "order.deliver")
+        )
+
+    async def track(
+        self,
+        caller: Caller,
+        order_id: OrderId,
+        seen: Tracking,
+        answer: Answer,
+        attempt: Attempt | None = None,
+    ) -> Answered:
         caller.require(Permission.ORDERS_WRITE)
-        async with self._uow.begin():
-            books = await self._books.open([order_id], self._clock.now())
+
+        def change(books: Books) -> None:
             order, fact = books.order(order_id).track(
                 seen.status, seen.location, seen.description, seen.occurred_at, books.now
             )
             books.put(order, fact)
-            return await self._write(books, order_id)
+
+        return await self._steps.take(
+            order_id, change, answer, attempt, status=201, staff=(caller, "order.track")
+        )
 
     async def ask_return(
-        self, visitor: Visitor, order_id: OrderId, items: Sequence[ReturnedItem], reason: str
-    ) -> Order:
-        """Note what the buyer of a delivered order wants to send back; staff sees to the rest."""
-        async with self._uow.begin():
-            books = await self._books.open([order_id], self._clock.now())
+        self,
+        visitor: Visitor,
+        order_id: OrderId,
+        wish: ReturnWish,
+        answer: Answer,
+        attempt: Attempt | None = None,
+    ) -> Answered:
+        """Note what the buyer of a delivered order wants to send back; staff sees to the rest.
+
+        Raises `OrderState` before delivery and `ReturnRefused` for more than was bought.
+        """
+
+        def change(books: Books) -> None:
             order = books.order(order_id)
             visitor.to_own(order)
             if order.status is not OrderStatus.DELIVERED:
                 raise OrderState("Only what was delivered can be returned.", status=order.status)
-            _check(order, items)
-            order, fact = order.ask_return(tuple(items), reason, books.now)
-            books.put(order, fact)
-            return await self._write(books, order_id)
+            _check(order, wish.items)
+            books.put(*order.ask_return(wish.items, wish.reason, books.now))
 
-    async def _write(self, books: Books, order_id: OrderId) -> Order:
-        await self._books.write(books)
-        return books.orders[order_id]
+        return await self._steps.take(order_id, change, answer, attempt, status=201)
 
 
 def _check(order: Order, items: Sequence[ReturnedItem]) -> None:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from shop.core.checkout.books import Bookkeeping
+from shop.core.checkout.once import Attempt, Once
 from shop.core.checkout.settlement import Captured, Settlement
+from shop.core.checkout.steps import Answer, Answered
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod
 from shop.core.orders.visitor import Visitor
-from shop.core.payments.model import UNPAID, Link, Payment, PaymentStatus
+from shop.core.payments.model import UNPAID, Capture, Link, Payment, PaymentStatus
 from shop.ports.orders import OrderReads
 from shop.ports.payments import (
     Gateway,
@@ -61,9 +63,14 @@ class LinkKeeper:
         """
         closed: set[PaymentId] = set()
         for payment in payments:
-            if payment.method == "online" and payment.status in _OPEN:
+            if payment.method != "online" or payment.status not in _OPEN:
+                continue
+            try:
                 link = await self._gateway.cancel_link(payment)
-                await self.settle(payment.id, link)
+            except GatewayRefused:
+                continue  # it knows no such link: nothing can come through it
+            await self.settle(payment.id, link)
+            if link.id:  # else its making may be under way: it is looked for once more
                 closed.add(payment.id)
         await self._check_again(dict.fromkeys(closed))
 
@@ -71,7 +78,7 @@ class LinkKeeper:
         """Ask how a link stands; one that our books have closed is cancelled as well."""
         try:
             if payment.status in _OPEN:
-                link = await self._gateway.fetch_link(payment)
+                link = await self.look(payment)
             else:
                 link = await self._gateway.cancel_link(payment)
         except GatewayRefused:
@@ -83,13 +90,27 @@ class LinkKeeper:
         pause = max(self._terms.check_after, (now - payment.created_at) / 2)
         await self._check_again({payment.id: None if over else now + min(pause, _LONGEST_PAUSE)})
 
+    async def look(self, payment: Payment) -> Link:
+        """How the link of an open payment stands, once its money has been taken.
+
+        A promise of another amount is left alone: it runs out by itself. Raises as `fetch_link`.
+        """
+        link = await self._gateway.fetch_link(payment)
+        taken: list[Capture] = []
+        for promised in link.authorized:
+            if promised.amount == payment.amount:
+                with suppress(GatewayRefused):  # it has run out
+                    taken.append(await self._gateway.capture(promised))
+        return replace(link, captures=(*link.captures, *taken), authorized=())
+
     async def check_later(self, payment: Payment) -> None:
         await self._check_again({payment.id: self._clock.now() + self._terms.check_after})
 
-    async def make(self, order: Order, payment: Payment) -> Payment:
+    async def make(self, order: Order, payment: Payment, *, again: bool = False) -> Payment:
         """Make the link of a payment that has none, and store it. Raises `GatewayUnavailable`."""
+        wanted = self._terms.link_request(order, payment)
         try:
-            link = await self._gateway.create_link(self._terms.link_request(order, payment))
+            link = await self._gateway.create_link(wanted, again=again)
         except GatewayRefused:
             async with self._uow.begin():
                 stored = await self._payments.get(payment.id)
@@ -142,6 +163,7 @@ class PaymentLinks:
         uow: UnitOfWork,
         books: Bookkeeping,
         keeper: LinkKeeper,
+        once: Once,
         orders: OrderReads,
         payments: PaymentReads,
         gateway: Gateway,
@@ -152,6 +174,7 @@ class PaymentLinks:
         self._uow = uow
         self._books = books
         self._keeper = keeper
+        self._once = once
         self._orders = orders
         self._payments = payments
         self._gateway = gateway
@@ -159,21 +182,46 @@ class PaymentLinks:
         self._ids = ids
         self._terms = terms
 
-    async def renew(self, visitor: Visitor, order_id: OrderId) -> Order:
+    async def renew(
+        self, visitor: Visitor, order_id: OrderId, answer: Answer, attempt: Attempt | None = None
+    ) -> Answered:
         """Give an unpaid order a new link in place of the old one.
 
         An order that turns out to be paid comes back confirmed and gets none. Raises `OrderState`
         where there is nothing to pay.
         """
+        visitor.to_own(await self._orders.get(order_id))
+        half_done = False
+        if attempt is not None:
+            async with self._uow.begin():
+                half_done = await self._once.abandoned(attempt, self._clock.now())
+                known = None if half_done else await self._once.answered(attempt)
+            if known is not None:
+                return known, True
+        if not half_done:
+            known = await self._replace(order_id, attempt)
+            if known is not None:
+                return known, True
+        body = await self._answer(order_id, answer)
+        if attempt is not None:
+            async with self._uow.begin():
+                await self._once.finish(attempt, body)
+        return body, half_done
+
+    async def _replace(self, order_id: OrderId, attempt: Attempt | None) -> bytes | None:
+        """Close the old link and make the new one; an answer comes from a twin that was first."""
         order = await self._orders.get(order_id)
-        visitor.to_own(order)
         _payable(order, self._clock.now())
         await self._keeper.close(await self._payments.of_order(order_id))
         async with self._uow.begin():
+            known = await self._once.answered(attempt)
+            if known is not None:
+                return known
             books = await self._books.open([order_id], self._clock.now())
             order = books.order(order_id)
+            await self._once.keep(attempt, order_id, None, 200, books.now)
             if order.status is OrderStatus.CONFIRMED:
-                return order
+                return None
             _payable(order, books.now)
             for old in books.of(order_id):
                 if old.status in _OPEN:
@@ -186,7 +234,12 @@ class PaymentLinks:
             # `create_missing` goes on trying; the order shows the link once it is there.
             with suppress(GatewayUnavailable):
                 await self._keeper.make(order, payment)
-        return await self._orders.get(order_id)
+        return None
+
+    async def _answer(self, order_id: OrderId, answer: Answer) -> bytes:
+        order = await self._orders.get(order_id)
+        refunds = (await self._payments.refunds_of([order_id])).get(order_id, [])
+        return answer(order, await self._payments.of_order(order_id), refunds)
 
     async def create_missing(self) -> int:
         """Make the links that the gateway was too slow to make at checkout."""
@@ -196,7 +249,7 @@ class PaymentLinks:
         for payment in waiting:
             order = await self._orders.get(payment.order_id)
             try:
-                await self._keeper.make(order, payment)
+                await self._keeper.make(order, payment, again=True)
             except GatewayUnavailable:
                 silent += 1
                 if silent == _PATIENCE:

@@ -24,10 +24,11 @@ _TRIES = 48
 
 
 class RequestRefund(Struct, frozen=True, kw_only=True):
-    """`amount` in minor units of the order's currency; None for all that is left."""
+    """`amount` in minor units, None for all that is left; a `currency` must be the order's."""
 
     order_id: OrderId
     amount: int | None = None
+    currency: str | None = None
     reason: str = ""
 
 
@@ -59,11 +60,15 @@ class Refunding:
             amount = payment.refundable if command.amount is None else command.amount
             if command.amount is not None and amount < 1:
                 raise Malformed("Nothing to refund.", field="amount", kind="range")
+            if command.currency not in {None, payment.amount.currency}:
+                raise Malformed("Not the order's currency.", field="amount.currency")
             money = Money(amount, payment.amount.currency)
             refund = books.refund(payment.id, money, command.reason or "Refunded by the shop")
             await self._books.write(books)
             body = answer(refund)
             await self._once.keep(attempt, command.order_id, body, 201, books.now)
+            told = f"{refund.id} {money.amount} {money.currency}"
+            self._uow.log(caller.did("order.refund", command.order_id, books.now, told))
         return body, False
 
 

@@ -1,12 +1,13 @@
 """What a caller's key has already been answered with."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from shop.core.checkout.drafting import Draft, PlaceOrder
+from shop.core.checkout.once import LEASE
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.orders.model import PaymentMethod
@@ -20,9 +21,6 @@ from shop.ports.idempotency import (
 )
 from shop.ports.orders import Orders
 from shop.ports.payments import Payments
-
-#: A request that has not answered after this long is taken to be dead; its order is not.
-_LEASE = timedelta(seconds=15)
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -62,7 +60,7 @@ class Replies:
                 answers[command.key] = reused()
             elif row.order_id is not None and row.answer is not None:
                 answers[command.key] = Placed(order_id=row.order_id, body=row.answer, replayed=True)
-            elif row.order_id is None or row.at + _LEASE > now:
+            elif row.order_id is None or row.at + LEASE > now:
                 answers[command.key] = KeyInProgress("The first request is still running.")
             else:
                 answers[command.key] = await self._complete(row, row.order_id)

@@ -77,16 +77,16 @@ class Stockroom:
         for _ in range(_TRIES - 1):
             # The twin of a request may have been stored meanwhile: then its answer is ours.
             with suppress(StaleWrite):
-                return await self._once(command, key)
-        return await self._once(command, key)
+                return await self._once(caller, command, key)
+        return await self._once(caller, command, key)
 
-    async def _once(self, command: Adjust, key: IdempotencyKey | None) -> Reply:
+    async def _once(self, caller: Caller, command: Adjust, key: IdempotencyKey | None) -> Reply:
         async with self._uow.begin():
             if key and (known := (await self._idempotency.find([key])).get(key)):
                 if known.digest != command.digest or known.answer is None:
                     raise KeyReused("This idempotency key was used for another request.")
                 return Reply(known.answer, replayed=True)
-            answer = msgspec.json.encode(await self._change(command))
+            answer = msgspec.json.encode(await self._change(caller, command))
             if key:
                 row = Remembered(
                     key=key,
@@ -98,7 +98,7 @@ class Stockroom:
                 await self._idempotency.add([row])
         return Reply(answer)
 
-    async def _change(self, command: Adjust) -> Adjusted:
+    async def _change(self, caller: Caller, command: Adjust) -> Adjusted:
         have = (await self._shelf.lock([command.variant_id])).get(command.variant_id)
         if have is None:
             raise UnknownVariant("There is no such variant.")
@@ -125,6 +125,7 @@ class Stockroom:
                 variant_id=have.variant_id, delta=command.delta, reason=command.reason, at=now
             )
         )
+        self._uow.log(caller.did("stock.adjust", have.variant_id, now, f"{command.delta:+}"))
         return Adjusted(
             id=move.id,
             variant_id=have.variant_id,

@@ -124,6 +124,7 @@ class MailRoom:
                 return email
             if email.status is EmailStatus.FAILED:
                 [again] = await self._emails.save([email.again(now)])
+                self._uow.log(caller.did("email.resend", email.id, now))
                 return again
             fresh = EmailId(self._ids.new())
             known = sha256(f"{caller.name} {key}".encode()).hexdigest() if key else fresh.hex
@@ -132,4 +133,6 @@ class MailRoom:
             stored = await self._emails.by_dedupe(dedupe)
             if stored is None:
                 raise StaleWrite("Somebody else resent this mail first.")
+            if stored.id == fresh:  # a repeat of the key does nothing
+                self._uow.log(caller.did("email.resend", email.id, now, f"copy {fresh}"))
             return stored

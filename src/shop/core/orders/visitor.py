@@ -13,6 +13,12 @@ class Visitor(Struct, frozen=True, kw_only=True):
     caller: Caller
     opened: OrderId | None = None
 
+    @property
+    def name(self) -> str:
+        """To whom idempotency keys belong: the caller, else whom the order's token was given to."""
+        nobody = self.caller.user_id is None and self.caller.client_id is None
+        return f"order:{self.opened}" if nobody else self.caller.name
+
     def owns(self, order: Order) -> bool:
         if self.opened == order.id:
             return True

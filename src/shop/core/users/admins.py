@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shop.core.kernel.access import Caller, Permission, Role
+from shop.core.kernel.acts import by_operator
 from shop.core.kernel.errors import Denied
 from shop.core.kernel.ids import UserId
 from shop.core.kernel.page import Page
@@ -54,6 +55,7 @@ class UserAdmin:
             changed, fact = user.assign(roles, now)
             user = await self._users.save(changed)
             self._uow.emit(fact)
+            self._uow.log(caller.did("user.roles", user_id, now, " ".join(sorted(roles))))
         sessions = await self._reads.sessions(user_id, now, _SESSIONS)
         await self._liveness.changed(*(session.id for session in sessions))
         return user
@@ -100,6 +102,7 @@ class Staffing:
         async with self._uow.begin():
             await self._users.add(user)
             self._uow.emit(registered)
+            self._uow.log(by_operator("user.hire", user.id, now, " ".join(sorted(roles))))
         return user
 
 
@@ -137,6 +140,7 @@ class Admins:
             verified = replace(promoted, verified_at=promoted.verified_at or now)
             saved, ended = await self._new.store(verified, password_hash, now)
             self._uow.emit(fact)
+            self._uow.log(by_operator("user.roles", saved.id, now, " ".join(sorted(saved.roles))))
         await self._liveness.ended(*ended)
         return saved
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.acts import Entry
+from shop.core.kernel.acts import Entry, by_operator
 from shop.core.kernel.page import Page
 from shop.ports.admin_log import AdminLog, AdminLogReads, EntryFilter
 from shop.ports.system import Clock
@@ -34,6 +34,11 @@ class Deeds:
         """Newest first."""
         caller.require(Permission.LOG_READ)
         return await self._reads.page(which, limit, cursor)
+
+    async def note(self, action: str, object_id: str, detail: str = "") -> None:
+        """Write down a command of an operator whose work has no unit of its own."""
+        async with self._uow.begin():
+            self._uow.log(by_operator(action, object_id, self._clock.now(), detail))
 
     async def tidy(self) -> int:
         """Drop what is older than the terms say; returns how many."""

@@ -41,10 +41,14 @@ def list_(settings: Settings, limit: int) -> None:
 @with_settings
 def replay(settings: Settings, consumer: str | None, event: UUID | None) -> None:
     """Hand them to their consumers again, the oldest first; those that go through are dropped."""
+    from shop.core.users.deeds import Deeds
     from shop.entrypoints.consumers.reactions import reactions
     from shop.entrypoints.consumers.replay import Replayed, replay_all
 
     async def work(container: Any) -> Replayed:
+        async with container() as scope:
+            deeds = await scope.get(Deeds)
+            await deeds.note("events.replay", str(event or ""), consumer or "every consumer")
         return await replay_all(container, reactions(container), consumer=consumer, event=event)
 
     done = in_container(settings, work)

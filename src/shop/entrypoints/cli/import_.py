@@ -42,6 +42,7 @@ def import_(
 
     async def work(container: Any) -> str:
         from shop.core.catalog.importing import Importing, ImportOptions, ImportProgress
+        from shop.core.users.deeds import Deeds
         from shop.ports.feeds import Feeds
 
         feeds = await container.get(Feeds)
@@ -60,6 +61,8 @@ def import_(
                     click.echo(fault_line(fault))
 
         async with container() as scope:
+            if not dry_run:
+                await (await scope.get(Deeds)).note("import.run", format_)
             importing = await scope.get(Importing)
             with _opened(file) as stream, meter(file.name) as read:
                 items = feeds[format_].read(stream, money, read)

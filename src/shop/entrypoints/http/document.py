@@ -122,7 +122,10 @@ _CACHED = frozenset(
     }
 )
 #: POSTs that place an order, move money or stock.
-_ONCE = ("/checkout", "/cancel", "/refunds", "/adjustments", "/resend")
+_ONCE = (
+    *("/checkout", "/cancel", "/refunds", "/adjustments", "/resend", "/payment-link", "/returns"),
+    *("/pack", "/ship", "/deliver", "/tracking-events"),
+)
 _ALSO = {"/verify-email": 410, "/resetpassword/confirm": 410, "/login": 401, "/razorpay": 401}
 
 _CALLBACK = "/payments/razorpay/callback"

@@ -4,6 +4,7 @@ import base64
 import hmac
 from uuid import UUID
 
+from shop.core.checkout.lookup import Looker
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import OrderId
 from shop.core.orders.visitor import Visitor
@@ -31,3 +32,7 @@ class OrderTokens:
             token = request.query_params.get("order_token")
         opened = order_id if token and self.check(order_id, token) else None
         return Visitor(caller=caller, opened=opened)
+
+    def looker(self, request: HttpRequest, caller: Caller) -> Looker:
+        """For `OrderLookup`, which knows the order only after it was found."""
+        return lambda order_id: self.visitor(request, caller, order_id)

@@ -1,7 +1,6 @@
 """The catalogue as staff keep it."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO
@@ -25,20 +24,19 @@ from shop.core.catalog.service import (
     ProductDraft,
     VariantDraft,
 )
+from shop.core.catalog.stockist import Stockist
 from shop.core.inventory.service import Adjust, Adjusted, Stockroom
-from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.errors import Malformed, Unavailable
+from shop.core.kernel.access import Caller
+from shop.core.kernel.errors import Unavailable
 from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.core.kernel.money import LARGEST, Money
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.answers import Answer
-from shop.entrypoints.http.idempotency import digest_of
+from shop.entrypoints.http.idempotency import digest_of, key_of
 from shop.entrypoints.http.served import Given, HttpRequest, served
-from shop.ports.catalog import ImportReport, StaffReads
+from shop.ports.catalog import ImportReport
 
 IMPORT_BYTES = 64 * 2**20
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 Text = Annotated[str, Meta(max_length=255)]
 Price = Annotated[int, Meta(ge=0, le=LARGEST)]
@@ -296,11 +294,10 @@ class AdminCatalogController(Controller):
     @get("/products/{product_id:uuid}")
     @served
     async def show_product(
-        self, product_id: FromPath[UUID], caller: Caller, reads: Given[StaffReads]
+        self, product_id: FromPath[UUID], caller: Caller, room: Given[Stockist]
     ) -> StaffProduct:
         """A product in whatever state."""
-        caller.require(Permission.CATALOG_WRITE)
-        return StaffProduct.of(*await reads.product(ProductId(product_id)))
+        return StaffProduct.of(*await room.product(caller, ProductId(product_id)))
 
     @patch("/products/{product_id:uuid}")
     @served
@@ -310,11 +307,11 @@ class AdminCatalogController(Controller):
         data: JSONBody[ProductPatch],
         caller: Caller,
         assortment: Given[Assortment],
-        reads: Given[StaffReads],
+        room: Given[Stockist],
     ) -> StaffProduct:
         """Change what is given; variants that are named no more are withdrawn."""
         await assortment.update(caller, ProductId(product_id), data.draft())
-        return StaffProduct.of(*await reads.product(ProductId(product_id)))
+        return StaffProduct.of(*await room.product(caller, ProductId(product_id)))
 
     @delete("/products/{product_id:uuid}", status_code=204)
     @served
@@ -334,7 +331,6 @@ class AdminCatalogController(Controller):
         gallery: Given[Gallery],
     ) -> Image:
         """Upload a picture; its first bytes, not its name, say what it is."""
-        caller.require(Permission.CATALOG_WRITE)
         body = await data.file.read(MOST_BYTES + 1)
         return await gallery.add(caller, ProductId(product_id), body, data.alt[:512])
 
@@ -417,16 +413,12 @@ class AdminCatalogController(Controller):
         stockroom: Given[Stockroom],
     ) -> Answer:
         """Add to the stock, or take away; the ledger keeps the reason."""
-        key = request.headers.get("idempotency-key")
-        if key is not None and not _KEY.fullmatch(key):
-            raise Malformed(
-                "A key has 1 to 255 visible characters.", field="Idempotency-Key", kind="format"
-            )
+        key = key_of(request, caller.name)
         command = Adjust(
             variant_id=VariantId(variant_id),
             delta=data.delta,
             reason=data.reason,
-            key=key,
+            key=key.key if key else None,
             digest=await digest_of(request),
         )
         reply = await stockroom.adjust(caller, command)

@@ -12,10 +12,11 @@ from msgspec import Meta, Struct
 
 from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment, Tracking
+from shop.core.checkout.lookup import OrderLookup
+from shop.core.checkout.once import Attempt
 from shop.core.checkout.refunds import Refunding, RequestRefund
-from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.errors import Malformed
-from shop.core.kernel.ids import OrderId, RefundId
+from shop.core.kernel.access import Caller
+from shop.core.kernel.ids import OrderId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import Refund
@@ -27,16 +28,15 @@ from shop.entrypoints.http.api.orders import (
     encode_order,
     json_answer,
     page_of,
-    view_of,
 )
 from shop.entrypoints.http.api.views import OrderView, RefundView
 from shop.entrypoints.http.json_body import JsonBody
 from shop.entrypoints.http.raw import body as raw_body
 from shop.entrypoints.http.served import Given, HttpRequest, served
-from shop.ports.orders import OrderFilter, OrderReads
-from shop.ports.payments import PaymentReads
+from shop.ports.orders import OrderFilter
 
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
+_TRACKED = {201: ResponseSpec(OrderView, description="The order, with the news noted.")}
 _REFUND = {201: ResponseSpec(RefundView, description="The refund that was asked for.")}
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -74,8 +74,7 @@ class AdminOrderController(Controller):
     async def every(
         self,
         caller: Caller,
-        reads: Given[OrderReads],
-        payments: Given[PaymentReads],
+        lookup: Given[OrderLookup],
         status: FromQuery[OrderStatus | None] = None,
         q: FromQuery[str] = "",
         placed_from: FromQuery[date | None] = None,
@@ -84,47 +83,56 @@ class AdminOrderController(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> OrderPage:
         """All orders, newest first; `q` is the beginning of a number or an e-mail address."""
-        caller.require(Permission.ORDERS_READ)
         which = OrderFilter(
             status=status, text=q.strip(), placed_from=placed_from, placed_until=placed_until
         )
-        return await page_of(reads, payments, which, limit, cursor)
+        return page_of(await lookup.every(caller, which, limit, cursor))
 
-    @post("/{order_id:uuid}/pack", status_code=200)
+    @post("/{order_id:uuid}/pack", status_code=200, responses=_ORDER)
     @served
     async def pack(
         self,
+        request: HttpRequest,
         order_id: FromPath[UUID],
         caller: Caller,
         fulfilment: Given[Fulfilment],
-        payments: Given[PaymentReads],
-    ) -> OrderView:
-        return await view_of(await fulfilment.pack(caller, OrderId(order_id)), payments)
+    ) -> Answer:
+        """Packed: it waits for the carrier."""
+        attempt = await _attempt(request, caller)
+        body, replayed = await fulfilment.pack(caller, OrderId(order_id), encode_order, attempt)
+        return json_answer(body, replayed=replayed)
 
-    @post("/{order_id:uuid}/ship", status_code=200)
+    @post("/{order_id:uuid}/ship", status_code=200, responses=_ORDER)
     @served
     async def ship(
         self,
+        request: HttpRequest,
         order_id: FromPath[UUID],
         data: JSONBody[ShipBody],
         caller: Caller,
         fulfilment: Given[Fulfilment],
-        payments: Given[PaymentReads],
-    ) -> OrderView:
-        order = await fulfilment.ship(caller, OrderId(order_id), data.carrier, data.tracking_number)
-        return await view_of(order, payments)
+    ) -> Answer:
+        """Handed to a carrier."""
+        attempt = await _attempt(request, caller)
+        parcel = data.carrier, data.tracking_number
+        body, replayed = await fulfilment.ship(
+            caller, OrderId(order_id), parcel, encode_order, attempt
+        )
+        return json_answer(body, replayed=replayed)
 
-    @post("/{order_id:uuid}/deliver", status_code=200)
+    @post("/{order_id:uuid}/deliver", status_code=200, responses=_ORDER)
     @served
     async def deliver(
         self,
+        request: HttpRequest,
         order_id: FromPath[UUID],
         caller: Caller,
         fulfilment: Given[Fulfilment],
-        payments: Given[PaymentReads],
-    ) -> OrderView:
+    ) -> Answer:
         """Delivered; cash on delivery counts as paid with it."""
-        return await view_of(await fulfilment.deliver(caller, OrderId(order_id)), payments)
+        attempt = await _attempt(request, caller)
+        body, replayed = await fulfilment.deliver(caller, OrderId(order_id), encode_order, attempt)
+        return json_answer(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -138,22 +146,22 @@ class AdminOrderController(Controller):
         """Cancel before it is shipped; the body (`{reason}`) may be left out."""
         raw = await raw_body(request.scope, request.receive)
         reason = _cancel_reason(raw)
-        attempt = await attempt_of(request, caller.name)
+        attempt = await _attempt(request, caller)
         body, replayed = await cancellation.by_staff(
             caller, OrderId(order_id), reason, encode_order, attempt
         )
         return json_answer(body, replayed=replayed)
 
-    @post("/{order_id:uuid}/tracking-events", status_code=201)
+    @post("/{order_id:uuid}/tracking-events", status_code=201, responses=_TRACKED)
     @served
     async def tracking_event(
         self,
+        request: HttpRequest,
         order_id: FromPath[UUID],
         data: JSONBody[TrackingBody],
         caller: Caller,
         fulfilment: Given[Fulfilment],
-        payments: Given[PaymentReads],
-    ) -> OrderView:
+    ) -> Answer:
         """What a carrier reports."""
         seen = Tracking(
             status=data.status,
@@ -161,7 +169,11 @@ class AdminOrderController(Controller):
             occurred_at=data.occurred_at,
             location=data.location or "",
         )
-        return await view_of(await fulfilment.track(caller, OrderId(order_id), seen), payments)
+        attempt = await _attempt(request, caller)
+        body, replayed = await fulfilment.track(
+            caller, OrderId(order_id), seen, encode_order, attempt
+        )
+        return json_answer(body, replayed=replayed, status=201)
 
     @post("/{order_id:uuid}/refunds", status_code=201, responses=_REFUND)
     @served
@@ -172,18 +184,16 @@ class AdminOrderController(Controller):
         data: JSONBody[RefundBody],
         caller: Caller,
         refunding: Given[Refunding],
-        reads: Given[OrderReads],
     ) -> Answer:
         """Send money back, in part or all that is left; never more than was paid."""
-        caller.require(Permission.REFUNDS_WRITE)
-        amount = data.amount
-        if isinstance(amount, Money):
-            order = await reads.get(OrderId(order_id))
-            if amount.currency != order.breakdown.total.currency:
-                raise Malformed("Not the order's currency.", field="amount.currency")
-            amount = amount.amount
-        command = RequestRefund(order_id=OrderId(order_id), amount=amount, reason=data.reason)
-        attempt = await attempt_of(request, caller.name)
+        asked = data.amount
+        command = RequestRefund(
+            order_id=OrderId(order_id),
+            amount=asked.amount if isinstance(asked, Money) else asked,
+            currency=asked.currency if isinstance(asked, Money) else None,
+            reason=data.reason,
+        )
+        attempt = await _attempt(request, caller)
         body, replayed = await refunding.request(caller, command, _encode_refund, attempt)
         return json_answer(body, replayed=replayed, status=201)
 
@@ -195,10 +205,14 @@ class AdminRefundController(Controller):
     @get("/{refund_id:uuid}")
     @served
     async def show(
-        self, refund_id: FromPath[UUID], caller: Caller, payments: Given[PaymentReads]
+        self, refund_id: FromPath[UUID], caller: Caller, lookup: Given[OrderLookup]
     ) -> RefundView:
-        caller.require(Permission.ORDERS_READ)
-        return RefundView.of(await payments.refund(RefundId(refund_id)))
+        """How a refund stands."""
+        return RefundView.of(await lookup.refund(caller, refund_id))
+
+
+async def _attempt(request: HttpRequest, caller: Caller) -> Attempt | None:
+    return await attempt_of(request, caller.name)
 
 
 def _encode_refund(refund: Refund) -> bytes:

@@ -12,14 +12,15 @@ from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from shop.core.checkout.cancellation import Cancellation
-from shop.core.checkout.fulfilment import Fulfilment
+from shop.core.checkout.fulfilment import Fulfilment, ReturnWish
 from shop.core.checkout.links import PaymentLinks
+from shop.core.checkout.lookup import Account, OrderLookup
 from shop.core.checkout.once import Attempt
-from shop.core.kernel.access import Caller, Scope
+from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import OrderId, VariantId
+from shop.core.kernel.page import Page
 from shop.core.orders.model import Order, OrderState, ReturnedItem
-from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import UNPAID, Payment, PaymentState, Refund
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.live import follow
@@ -29,11 +30,12 @@ from shop.entrypoints.http.idempotency import digest_of, key_of
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.documents import Documents
-from shop.ports.orders import OrderFilter, OrderReads
-from shop.ports.payments import PaymentReads
+from shop.ports.orders import OrderReads
 
 _REPLAYED = (b"idempotent-replayed", b"true")
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
+_LINK = {200: ResponseSpec(CheckoutView, description="The order, and where to pay now.")}
+_RETURN = {201: ResponseSpec(OrderView, description="The order, with the wish noted.")}
 _PDF = "application/pdf"
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100)]
@@ -68,30 +70,20 @@ async def attempt_of(request: HttpRequest, who: str) -> Attempt | None:
     return Attempt(key=key, digest=await digest_of(request)) if key else None
 
 
-def caller_name(visitor: Visitor) -> str:
-    """To whom an idempotency key belongs: the user, else whoever the order's token was given to."""
-    user = visitor.caller.user_id
-    return f"user:{user}" if user else f"order:{visitor.opened}"
-
-
 def json_answer(body: bytes, *, replayed: bool, status: int = 200) -> Answer:
     return Answer(body, *([_REPLAYED] if replayed else []), status=status)
 
 
-async def view_of(order: Order, payments: PaymentReads) -> OrderView:
-    of_order = await payments.of_order(order.id)
-    refunds = (await payments.refunds_of([order.id])).get(order.id, [])
-    return OrderView.of(order, of_order, refunds)
+def view_of(account: Account) -> OrderView:
+    return OrderView.of(account.order, account.payments, account.refunds)
 
 
-async def page_of(
-    reads: OrderReads, payments: PaymentReads, which: OrderFilter, limit: int, cursor: str | None
-) -> OrderPage:
-    page = await reads.page(which, limit, cursor)
-    ids = [order.id for order in page.items]
-    paid, refunds = await payments.of_orders(ids), await payments.refunds_of(ids)
-    views = [OrderView.of(o, paid.get(o.id, ()), refunds.get(o.id, ())) for o in page.items]
-    return OrderPage(views, page.next_cursor)
+def page_of(page: Page[Account]) -> OrderPage:
+    return OrderPage([view_of(account) for account in page.items], page.next_cursor)
+
+
+def _encode_link(order: Order, payments: Sequence[Payment], refunds: Sequence[Refund]) -> bytes:
+    return msgspec.json.encode(CheckoutView.of(OrderView.of(order, payments, refunds)))
 
 
 class OrderController(Controller):
@@ -103,14 +95,12 @@ class OrderController(Controller):
     async def mine(
         self,
         caller: Caller,
-        reads: Given[OrderReads],
-        payments: Given[PaymentReads],
+        lookup: Given[OrderLookup],
         limit: Limit = 24,
         cursor: FromQuery[str | None] = None,
     ) -> OrderPage:
         """The caller's orders, newest first."""
-        which = OrderFilter(user_id=caller.known(Scope.ORDERS))
-        return await page_of(reads, payments, which, limit, cursor)
+        return page_of(await lookup.mine(caller, limit, cursor))
 
     @get("/{order_id:uuid}", responses=_ORDER)
     @served
@@ -120,11 +110,10 @@ class OrderController(Controller):
         order_id: FromPath[UUID],
         caller: Caller,
         tokens: Given[OrderTokens],
-        reads: Given[OrderReads],
-        payments: Given[PaymentReads],
+        lookup: Given[OrderLookup],
     ) -> Answer:
-        order = await _seen(request, caller, tokens, reads, order_id)
-        return Answer.of(await view_of(order, payments))
+        found = await lookup.account(OrderId(order_id), tokens.looker(request, caller))
+        return Answer.of(view_of(found))
 
     @get("/{order_id:uuid}/tracking")
     @served
@@ -134,10 +123,10 @@ class OrderController(Controller):
         order_id: FromPath[UUID],
         caller: Caller,
         tokens: Given[OrderTokens],
-        reads: Given[OrderReads],
+        lookup: Given[OrderLookup],
     ) -> OrderTracking:
         """Carrier and everything that happened to the order."""
-        order = await _seen(request, caller, tokens, reads, order_id)
+        order = await lookup.order(OrderId(order_id), tokens.looker(request, caller))
         timeline = [TimelineView.of(entry) for entry in order.timeline]
         return OrderTracking(TrackingView.of(order), timeline)
 
@@ -149,11 +138,12 @@ class OrderController(Controller):
         order_id: FromPath[UUID],
         caller: Caller,
         tokens: Given[OrderTokens],
+        lookup: Given[OrderLookup],
         reads: Given[OrderReads],
         duck: Given[LameDuck],
     ) -> Stream:
         """The timeline live; `Last-Event-ID` resumes it."""
-        order = await _seen(request, caller, tokens, reads, order_id)
+        order = await lookup.order(OrderId(order_id), tokens.looker(request, caller))
         last = request.headers.get("last-event-id", "").strip() or "0"
         if not (last.isascii() and last.isdigit() and len(last) < 10):  # noqa: PLR2004
             raise Malformed("Not an id of this stream.", field="Last-Event-ID", kind="format")
@@ -163,7 +153,7 @@ class OrderController(Controller):
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    @post("/{order_id:uuid}/payment-link", status_code=200)
+    @post("/{order_id:uuid}/payment-link", status_code=200, responses=_LINK)
     @served
     async def payment_link(
         self,
@@ -172,12 +162,12 @@ class OrderController(Controller):
         caller: Caller,
         tokens: Given[OrderTokens],
         links: Given[PaymentLinks],
-        payments: Given[PaymentReads],
-    ) -> CheckoutView:
+    ) -> Answer:
         """A new payment link for an unpaid order; the old one is cancelled."""
         visitor = tokens.visitor(request, caller, OrderId(order_id))
-        order = await links.renew(visitor, OrderId(order_id))
-        return CheckoutView.of(await view_of(order, payments))
+        attempt = await attempt_of(request, visitor.name)
+        body, replayed = await links.renew(visitor, OrderId(order_id), _encode_link, attempt)
+        return json_answer(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -191,13 +181,13 @@ class OrderController(Controller):
     ) -> Answer:
         """Cancel before it is shipped: stock returns, and so does what was paid."""
         visitor = tokens.visitor(request, caller, OrderId(order_id))
-        attempt = await attempt_of(request, caller_name(visitor))
+        attempt = await attempt_of(request, visitor.name)
         body, replayed = await cancellation.by_customer(
             visitor, OrderId(order_id), encode_order, attempt
         )
         return json_answer(body, replayed=replayed)
 
-    @post("/{order_id:uuid}/returns", status_code=201)
+    @post("/{order_id:uuid}/returns", status_code=201, responses=_RETURN)
     @served
     async def ask_return(
         self,
@@ -207,16 +197,19 @@ class OrderController(Controller):
         caller: Caller,
         tokens: Given[OrderTokens],
         fulfilment: Given[Fulfilment],
-        payments: Given[PaymentReads],
-    ) -> OrderView:
+    ) -> Answer:
         """Ask to send back items of a delivered order."""
         visitor = tokens.visitor(request, caller, OrderId(order_id))
-        items = [
+        items = (
             ReturnedItem(variant_id=VariantId(item.variant_id), quantity=item.quantity)
             for item in data.items
-        ]
-        order = await fulfilment.ask_return(visitor, OrderId(order_id), items, data.reason)
-        return await view_of(order, payments)
+        )
+        wish = ReturnWish(items=tuple(items), reason=data.reason)
+        attempt = await attempt_of(request, visitor.name)
+        body, replayed = await fulfilment.ask_return(
+            visitor, OrderId(order_id), wish, encode_order, attempt
+        )
+        return json_answer(body, replayed=replayed, status=201)
 
     @get("/{order_id:uuid}/invoice.pdf", media_type=_PDF)
     @served
@@ -226,11 +219,11 @@ class OrderController(Controller):
         order_id: FromPath[UUID],
         caller: Caller,
         tokens: Given[OrderTokens],
-        reads: Given[OrderReads],
+        lookup: Given[OrderLookup],
         documents: Given[Documents],
     ) -> bytes:
         """The tax invoice of a confirmed order."""
-        order = await _seen(request, caller, tokens, reads, order_id)
+        order = await lookup.order(OrderId(order_id), tokens.looker(request, caller))
         if order.invoice_number is None:
             raise OrderState("This order has no invoice yet.", status=order.status)
         return await documents.invoice(order)
@@ -243,13 +236,12 @@ class OrderController(Controller):
         order_id: FromPath[UUID],
         caller: Caller,
         tokens: Given[OrderTokens],
-        reads: Given[OrderReads],
-        payments: Given[PaymentReads],
+        lookup: Given[OrderLookup],
         documents: Given[Documents],
     ) -> bytes:
         """The receipt for what was paid."""
-        order = await _seen(request, caller, tokens, reads, order_id)
-        payment = await payments.get(order.payment_id)
+        found = await lookup.account(OrderId(order_id), tokens.looker(request, caller))
+        order, payment = found.order, found.payment
         if payment.status in UNPAID:
             raise NotPaid("This order has not been paid.", status=order.status)
         return await documents.receipt(order, payment)
@@ -257,11 +249,3 @@ class OrderController(Controller):
 
 class NotPaid(PaymentState):
     code = "order-state"
-
-
-async def _seen(
-    request: HttpRequest, caller: Caller, tokens: OrderTokens, reads: OrderReads, order_id: UUID
-) -> Order:
-    order = await reads.get(OrderId(order_id))
-    tokens.visitor(request, caller, order.id).to_see(order)
-    return order

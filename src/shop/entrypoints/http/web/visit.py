@@ -16,14 +16,17 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from dishka import AsyncContainer
 from msgspec import Struct
 
 from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
+from shop.core.checkout.once import Attempt
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.access import NOBODY, Caller, Permission
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
+from shop.core.orders.visitor import Visitor
 from shop.core.users.issuing import TokenPair
 from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
 from shop.core.users.sessions import Refreshing
@@ -35,12 +38,15 @@ from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.refusals import refusal
 from shop.entrypoints.http.web.rendering import render
 from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
+from shop.ports.idempotency import IdempotencyKey
+from shop.ports.social import Provider, Providers
 from shop.ports.system import Ids, Secrets
 
 _YEAR = 365 * 24 * 3600
 _NOTE_LASTS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
 _NOTE = re.compile(r"([a-z-]{1,40})(?:\.(\d{1,6}))?")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ORDERS = 5
 
 #: What a page says once after a form was sent; `{}` is a number.
@@ -65,6 +71,7 @@ NOTES = {
     "session-ended": "That device is signed out.",
     "mail-sent": "If there is such an account, a mail is on its way.",
     "cancelled": "The order is cancelled.",
+    "return-asked": "We have noted what you want to send back, and will write to you.",
     "order-moved": "The order is updated.",
     "order-state": "The order has moved on meanwhile; nothing was changed.",
     "refund-asked": "The refund is on its way.",
@@ -73,10 +80,20 @@ NOTES = {
     "review-not-a-buyer": "Only customers who received this product can review it.",
     "review-exists": "You have reviewed this product already.",
     "reviewed": "Thank you for your review.",
+    "sign-in-again": "Please sign out and in again first: this needs a sign-in just now.",
+    "consent-denied": "You did not let the other service sign you in. Nothing has changed.",
+    "password-first": "There is an account with this e-mail address. Sign in with its password; "
+    "then you can link the profile here.",
+    "profile-linked": "The profile is linked: you can sign in with it from now on.",
+    "profile-unlinked": "The profile is unlinked.",
+    "profile-taken": "This profile signs in to another account already.",
+    "profile-most": "You have as many linked profiles as one account can keep.",
+    "last-way-in": "Please set a password first: this is the only way to sign in.",
     "mail-resent": "The mail is queued again.",
 }
 _TROUBLE = frozenset(
     {"few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
+    | {"sign-in-again", "password-first", "profile-taken", "profile-most", "last-way-in"}
     | {"refund-large", "no-link", "address-most", "review-not-a-buyer", "review-exists"}
 )
 
@@ -97,6 +114,7 @@ class Front(Struct, frozen=True):
     shop_name: str
     site_url: str
     development: bool
+    providers: tuple[Provider, ...]
 
     @property
     def secure(self) -> bool:
@@ -128,6 +146,7 @@ async def front_of(request: HttpRequest) -> Front:
             shop_name=terms.shop_name,
             site_url=rules.site_url,
             development=rules.development,
+            providers=(await container.get(Providers)).all(),
         )
     return made
 
@@ -151,6 +170,13 @@ class Visit:
     def _set(self, name: str, value: str, lasts: int | None = None) -> None:
         name = self.front.prefix + name
         self._cookies[name] = cookie(name, value, secure=self.front.secure, lasts=lasts)
+
+    def hold(self, name: str, value: str, lasts: int) -> None:
+        """Let the browser keep it for so many seconds; 0 takes it back."""
+        self._set(name, value, lasts)
+
+    def held(self, name: str) -> str:
+        return self._cookie(name)
 
     def new_secret(self) -> str:
         return urlsafe_b64encode(self.front.ids.secret(32)).decode().rstrip("=")
@@ -215,6 +241,16 @@ class Visit:
             self._set("visitor", self._seen)
         return self.front.sign(f"form {self._seen}")
 
+    def token_for(self, what: str) -> str:
+        """Lets this visitor's browser do one thing by a link, where a form cannot lead."""
+        return self.front.sign(f"{what} {self.csrf and self._seen}")
+
+    def proves(self, what: str, token: str) -> bool:
+        mine = self.front.sign(f"{what} {self._seen}") if self._seen else ""
+        return bool(mine) and hmac.compare_digest(
+            mine.encode(), token.encode("utf-8", "surrogatepass")
+        )
+
     async def receive(self) -> None:
         """Read the form that was sent. Raises `Denied` unless it is one of our own pages'."""
         fetched = self.request.headers.get("sec-fetch-site")
@@ -233,6 +269,16 @@ class Visit:
 
     def _token(self) -> bytes:
         return self.form["csrf"].encode("utf-8", "surrogatepass")
+
+    def attempt(self, what: str, visitor: Visitor | None = None) -> Attempt | None:
+        """The key in the form makes a second press of its button harmless."""
+        key = self.form["key"]
+        if not _KEY.fullmatch(key):
+            return None
+        told = sorted((name, value) for name, value in self.form.items() if name != "csrf")
+        digest = hashlib.sha256(msgspec.json.encode([what, told])).digest()
+        whose = visitor.name if visitor is not None else self.caller.name
+        return Attempt(key=IdempotencyKey(key, whose), digest=digest)
 
     # --- the cart ---
 

@@ -154,13 +154,14 @@ async def move_order(
         with errors.gathered():
             match move:
                 case "pack":
-                    await fulfilment.pack(visit.caller, order.id)
+                    await fulfilment.pack(visit.caller, order.id, encode_order)
                 case "ship":
                     carrier = line(visit.form["carrier"][:100], "carrier")
                     tracking = line(visit.form["tracking_number"][:100], "tracking_number")
-                    await fulfilment.ship(visit.caller, order.id, carrier, tracking)
+                    parcel = carrier, tracking
+                    await fulfilment.ship(visit.caller, order.id, parcel, encode_order)
                 case "deliver":
-                    await fulfilment.deliver(visit.caller, order.id)
+                    await fulfilment.deliver(visit.caller, order.id, encode_order)
                 case "cancel":
                     reason = line(visit.form["reason"][:200], "reason", empty=True)
                     await cancellation.by_staff(visit.caller, order.id, reason, encode_order)
