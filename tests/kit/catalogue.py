@@ -13,8 +13,6 @@ from litestar import Litestar
 from litestar.datastructures import State
 from msgspec.structs import replace
 
-from shop.adapters.memory.provider import MemoryStorage
-from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.system.provider import System
 from shop.core.catalog.importing import ImportCounts, Importing, ImportOptions
 from shop.core.catalog.model import Product, ProductStatus, Variant
@@ -30,7 +28,7 @@ from shop.entrypoints.http.fastlane import FastLane
 from shop.entrypoints.http.problems import PROBLEMS
 from shop.ports.feeds import Feeds
 from shop.ports.system import Schema
-from shop.wiring import Conditions, catalog_providers
+from shop.wiring import Conditions, catalog_providers, storage_providers
 from tests.kit.clock import NOON
 from tests.kit.containers import FakeSystem, settings_for
 
@@ -63,7 +61,7 @@ async def catalogue(storage: str, folder: Path) -> AsyncIterator[AsyncContainer]
     settings = settings_for(storage, folder)
     container = make_async_container(
         System(str(settings.site.url)),
-        MemoryStorage() if storage == "memory" else SqlStorage(folder / "shop.db"),
+        *storage_providers(settings),
         *catalog_providers(settings),
         Conditions(settings),
         FakeSystem(),

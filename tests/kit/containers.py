@@ -14,7 +14,7 @@ from shop.settings import Data, Database, Mail, Media, Settings, Url
 from shop.wiring import make_container
 from tests.kit.clock import ManualClock
 
-STORAGES = ("memory", "sqlite")
+STORAGES = ("memory", "sqlite", "mysql")
 
 
 class FakeSystem(Provider):
@@ -30,11 +30,20 @@ def settings_for(storage: str, folder: Path, **changes: Any) -> Settings:
     memory = storage == "memory"
     settings = Settings(
         data=Data(dir=str(folder)),
-        database=Database(url=Url("memory:" if memory else "")),
+        database=Database(url=Url(_database_url(storage))),
         mail=Mail(url=Url("memory:" if memory else "")),
         media=Media(url=Url("memory:" if memory else "")),
     )
     return replace(settings, **changes)
+
+
+def _database_url(storage: str) -> str:
+    if storage == "mysql":
+        # A plugin of the tests, which pytest must be the first to import.
+        from tests.kit.databases import DATABASES  # noqa: PLC0415
+
+        return DATABASES.lend()
+    return "memory:" if storage == "memory" else ""
 
 
 @asynccontextmanager

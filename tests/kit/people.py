@@ -10,8 +10,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from shop.adapters.factors.provider import FactorChecks
-from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
-from shop.adapters.sql.provider import SqlStorage
+from shop.adapters.memory.provider import MemoryCaching
 from shop.adapters.system.provider import Identity, System
 from shop.core.checkout.carts import CartCommand, PricedCart
 from shop.core.users.liveness import Liveness
@@ -26,8 +25,8 @@ from shop.ports.notifications import Letter, Post
 from shop.ports.system import Schema
 from shop.ports.users import Passwords, Tokens
 from shop.settings import Settings
-from shop.wiring import Conditions, People
-from tests.kit.containers import FakeSystem
+from shop.wiring import Conditions, People, storage_providers
+from tests.kit.containers import FakeSystem, settings_for
 
 PASSWORD = "three green kettles"
 
@@ -126,7 +125,7 @@ async def people(
         Identity(url, memory_kib=8, time_cost=1, parallelism=1, threads=1, queue=64),
         FactorChecks(url, settings.site.name),
         MemoryCaching(),
-        MemoryStorage() if storage == "memory" else SqlStorage(folder / "shop.db"),
+        *storage_providers(settings_for(storage, folder)),
         Conditions(settings),
         People(),
         Fakes(),

@@ -35,7 +35,7 @@ class SqliteCheckup(DatabaseCheckup):
                 "see that it belongs to this user, or restore a backup",
             ) from error
         if problem is not None:
-            raise Unwell(*_parts(problem))
+            raise Unwell(*parts(problem))
         return f"SQLite in {self._path}, schema {revision}"
 
 
@@ -44,7 +44,7 @@ class EventLogCheckup(BusCheckup):
         return "the event log in the database"
 
 
-def _parts(problem: str) -> tuple[str, str]:
+def parts(problem: str) -> tuple[str, str]:
     """A sentence of the schema's is what is wrong, and behind the semicolon what to do."""
     wrong, _, cure = problem.removesuffix(".").partition("; ")
     return wrong, cure or "use that version"

@@ -1,12 +1,16 @@
 """The SQL adapters, for dishka."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.sql.clients import (
+    SqlAuthorizationCodes,
+    SqlClientReads,
+    SqlClients,
+    SqlRevokedTokens,
+    SqlSigningKeys,
+)
 from shop.adapters.sql.cart import SqlCarts
-from shop.adapters.sql.checkup import EventLogCheckup, SqliteCheckup
+from shop.adapters.sql.checkup import EventLogCheckup
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.factors import SqlSecondFactors, SqlTickets
@@ -14,7 +18,6 @@ from shop.adapters.sql.idempotency import SqlIdempotency
 from shop.adapters.sql.inventory import SqlShelf, SqlStockLedger
 from shop.adapters.sql.leases import SqlLease
 from shop.adapters.sql.secrets import SqlSecrets
-from shop.adapters.sql.sqlite import SqliteDatabase
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
 from shop.adapters.sql.user_reads import SqlUserReads
 from shop.adapters.sql.users import (
@@ -27,33 +30,25 @@ from shop.adapters.sql.users import (
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
-from shop.ports.checkup import BusCheckup, DatabaseCheckup
+from shop.ports.checkup import BusCheckup
 from shop.ports.factors import SecondFactors, Tickets
+from shop.ports.clients import (
+    AuthorizationCodes,
+    ClientReads,
+    Clients,
+    RevokedTokens,
+    SigningKeys,
+)
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
-from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
+from shop.ports.system import Clock, Ids, Lease, Secrets
 from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
 
 
 class SqlStorage(Provider):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    @provide(scope=Scope.APP)
-    async def sqlite(self) -> AsyncIterator[SqliteDatabase]:
-        database = SqliteDatabase(self._path)
-        yield database
-        await database.close()
-
-    database = alias(source=SqliteDatabase, provides=Database)
-    schema = alias(source=SqliteDatabase, provides=Schema)
-
-    @provide(scope=Scope.APP)
-    def checkup(self) -> DatabaseCheckup:
-        return SqliteCheckup(self._path)
+    """All that is the same on every database; `database_providers` has the databases."""
 
     @provide(scope=Scope.APP)
     def units(self, database: Database) -> Units:
@@ -120,6 +115,28 @@ class SqlStorage(Provider):
     @provide(scope=Scope.APP)
     def secrets(self, database: Database, ids: Ids) -> Secrets:
         return SqlSecrets(database, ids)
+
+    # --- programs that people let in ---
+
+    @provide(scope=Scope.REQUEST)
+    def clients(self, uow: SqlUnitOfWork) -> Clients:
+        return SqlClients(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def authorization_codes(self, uow: SqlUnitOfWork) -> AuthorizationCodes:
+        return SqlAuthorizationCodes(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def revoked_tokens(self, uow: SqlUnitOfWork) -> RevokedTokens:
+        return SqlRevokedTokens(uow)
+
+    @provide(scope=Scope.APP)
+    def client_reads(self, database: Database) -> ClientReads:
+        return SqlClientReads(database)
+
+    @provide(scope=Scope.APP)
+    def signing_keys(self, database: Database) -> SigningKeys:
+        return SqlSigningKeys(database)
 
     # --- events and single work ---
 

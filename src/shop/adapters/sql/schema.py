@@ -42,6 +42,12 @@ def problem(connection: Connection) -> str | None:
     return f"The database is at {at}, this version needs {newest()}; run `shop migrate`."
 
 
+def is_newer(connection: Connection) -> bool:
+    """Whether a later version has migrated it."""
+    at = current(connection)
+    return at is not None and at not in _KNOWN
+
+
 def migrate(connection: Connection) -> bool:
     """Run what is missing. True if anything was. Raises `SchemaNewer` for a later version's."""
     at = current(connection)

@@ -1,0 +1,95 @@
+"""The schema of a server, which several versions of the shop use while one replaces the other."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
+
+from shop.adapters.sql import schema
+from shop.adapters.sql.mysql import make_engine
+from shop.adapters.sql.mysql_errors import translated
+from shop.core.kernel.errors import Unavailable
+from shop.ports.system import Schema
+
+#: Seconds to wait while another `shop migrate` is at work, and for a table that is in use.
+_PATIENCE = 60
+_TABLE_PATIENCE = 10
+_MYSQL = (8, 0, 16)
+_MARIADB = (10, 6)
+_TOO_OLD = "{found} is too old; shop needs MySQL 8.0.16 or MariaDB 10.6, or newer."
+_SETTINGS = (f"SET SESSION lock_wait_timeout={_TABLE_PATIENCE}",)
+
+
+class MysqlSchema(Schema):
+    """Only `migrate` changes it, never a start.
+
+    A migration only adds. So a shop that has found its schema serves on while a newer version
+    migrates; a shop that starts refuses a newer one.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._fitted = False
+
+    async def migrate(self) -> bool:
+        async with self._connected() as connection:
+            if (old := await too_old(connection)) is not None:
+                raise Unavailable(old)
+            database = await connection.scalar(sa.text("SELECT DATABASE()"))
+            lock = {"name": f"shop:{sha256(str(database).encode()).hexdigest()[:32]}"}
+            wait = lock | {"seconds": _PATIENCE}
+            if await connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), wait) != 1:
+                raise Unavailable(
+                    f"Another `shop migrate` has been at work for {_PATIENCE} seconds; "
+                    "try again when it has ended."
+                )
+            try:
+                return await connection.run_sync(_migrate)
+            finally:
+                await connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
+
+    async def problem(self) -> str | None:
+        async with self._connected() as connection:
+            found = await too_old(connection) or await connection.run_sync(schema.problem)
+            if found is None:
+                self._fitted = True
+            elif self._fitted and await connection.run_sync(schema.is_newer):
+                return None
+            return found
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own: its statements may take longer than a customer waits."""
+        engine = make_engine(self._url, _SETTINGS, poolclass=NullPool, prepared=0)
+        try:
+            with translated():
+                async with engine.connect() as connection:
+                    yield connection
+        finally:
+            await engine.dispose()
+
+
+def _migrate(connection: sa.Connection) -> bool:
+    if schema.current(connection) is None:
+        # Whatever the server's own defaults: text compares byte by byte, as it does in SQLite.
+        name = connection.dialect.identifier_preparer.quote(
+            str(connection.scalar(sa.text("SELECT DATABASE()")))
+        )
+        connection.exec_driver_sql(
+            f"ALTER DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        )
+    return schema.migrate(connection)
+
+
+async def too_old(connection: AsyncConnection) -> str | None:
+    """CHECK constraints keep the stock and the money right; older servers ignore them."""
+    text = str(await connection.scalar(sa.text("SELECT VERSION()")))
+    numbers = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+    mariadb = "mariadb" in text.lower()
+    if numbers >= (_MARIADB if mariadb else _MYSQL):
+        return None
+    return _TOO_OLD.format(found=f"{'MariaDB' if mariadb else 'MySQL'} {text.partition('-')[0]}")
