@@ -81,10 +81,14 @@ from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMet
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
 from shop.core.users.admission import Admission, HalfSignIns
+from shop.core.users.authorizing import Authorizing
 from shop.core.users.browsers import KnownBrowsers
+from shop.core.users.client_keeping import ClientAdmin, ClientKeeping, KeyRotation
 from shop.core.users.deeds import Deeds, LogTerms
 from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.forgotten import Forgotten
+from shop.core.users.granting import ClientAuthentication, Granting
+from shop.core.users.inspecting import Inspection, Revocation
 from shop.core.users.issuing import Issuer
 from shop.core.users.letters import Letters
 from shop.core.users.liveness import Liveness
@@ -223,6 +227,14 @@ class People(Provider):
     second_steps = provide(SecondSteps)
     passkey_sign_in = provide(PasskeySignIn)
     refreshing = provide(Refreshing)
+    client_authentication = provide(ClientAuthentication)
+    authorizing = provide(Authorizing)
+    granting = provide(Granting)
+    inspection = provide(Inspection)
+    revocation = provide(Revocation)
+    client_keeping = provide(ClientKeeping)
+    client_admin = provide(ClientAdmin)
+    key_rotation = provide(KeyRotation)
     sign_out = provide(SignOut)
     profile = provide(Profile)
     password_change = provide(PasswordChange)

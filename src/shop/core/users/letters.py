@@ -65,6 +65,7 @@ class Letters:
             created_at=at,
             expires_at=at + lasts,
         )
+        await self._tokens.void(user.id, purpose, at)  # of several links the newest alone holds
         await self._tokens.add(token)
         link = f"{self._rules.site_url}/{_PAGES[purpose]}?token={as_text(secret)}"
         letter = Letter(

@@ -226,7 +226,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
     @property
     def two_factors(self) -> bool:
-        return "mfa" in self.amr.split()
+        return two_factors(self.amr)
 
     def proved(self, how: str) -> "Session":
         """Its owner has shown a second factor since it began."""
@@ -264,6 +264,11 @@ class Session(Struct, frozen=True, kw_only=True):
         return ended, fact
 
 
+def two_factors(amr: str) -> bool:
+    """Whether somebody showed more than one factor (RFC 8176)."""
+    return "mfa" in amr.split()
+
+
 class Purpose(StrEnum):
     VERIFY = "verify"
     RESET = "reset"
@@ -285,7 +290,7 @@ class MailToken(Struct, frozen=True, kw_only=True):
         if self.purpose is not purpose:
             raise TokenInvalid("This link is not meant for that.")
         if self.used_at is not None:
-            raise TokenExpired("This link was used already.")
+            raise TokenExpired("This link was used already, or a newer one was sent.")
         if at >= self.expires_at:
             raise TokenExpired("This link has expired; please ask for a new one.")
         return replace(self, used_at=at)
@@ -325,6 +330,8 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     alive_lasts: timedelta = timedelta(seconds=5)
     #: Whether repeated failures slow a caller down.
     throttled: bool = True
+    #: Whether staff may use their permissions only after showing a second factor.
+    staff_second_factor: bool = False
 
     def expiry(self, started: datetime, used: datetime) -> datetime:
         """When a session ends by itself."""

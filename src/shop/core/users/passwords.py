@@ -1,10 +1,12 @@
 """Changing a password, knowing the old one or reading the mailbox."""
 
+import unicodedata
 from datetime import datetime
 
 from msgspec import Struct
 
 from shop.core.kernel.access import Caller
+from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import SessionId
 from shop.core.users.letters import Letters, hash_of
 from shop.core.users.liveness import Liveness
@@ -23,6 +25,8 @@ from shop.core.users.throttle import Throttle
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import MailTokens, Passwords, Sessions, Users
+
+_LONGEST_ANSWER = 200
 
 
 class ChangePassword(Struct, frozen=True, kw_only=True):
@@ -140,6 +144,12 @@ class PasswordReset:
         self._liveness = liveness
         self._clock = clock
 
+    async def question(self, token: str) -> str | None:
+        """What `confirm` will want an answer to. Raises `TokenInvalid` or `TokenExpired`."""
+        async with self._uow.begin():
+            _, user = await self._open(hash_of(token))
+        return user.reset_question
+
     async def confirm(self, command: ConfirmReset) -> None:
         """All sessions of the user end.
 
@@ -180,7 +190,13 @@ class ResetAnswers:
         self._throttle = throttle
 
     async def hash(self, answer: str) -> str:
-        return await self._passwords.hash(_plain(answer))
+        """Raises `Malformed` for one that nobody could give, or `Unavailable`."""
+        plain = _plain(answer)
+        if not plain or len(plain) > _LONGEST_ANSWER:
+            raise Malformed(
+                f"The answer needs 1 to {_LONGEST_ANSWER} characters.", field="reset_answer"
+            )
+        return await self._passwords.hash(plain)
 
     async def check(self, user: User, answer: str | None) -> None:
         """Raises `ResetAnswerWrong` or `TooManyFailures`."""
@@ -188,8 +204,10 @@ class ResetAnswers:
             return
         account = f"answer {user.id}"
         await self._throttle.check(account, "")
-        if not await self._passwords.verify(_plain(answer or ""), user.reset_answer_hash):
-            if answer is not None:
+        given = _plain(answer or "")
+        possible = 0 < len(given) <= _LONGEST_ANSWER
+        if not possible or not await self._passwords.verify(given, user.reset_answer_hash):
+            if given:
                 await self._throttle.failed(account, "")
             raise ResetAnswerWrong(
                 "The answer to the security question is needed, and must be right.",
@@ -199,5 +217,5 @@ class ResetAnswers:
 
 
 def _plain(answer: str) -> str:
-    """People do not remember how they spaced or capitalised it."""
-    return " ".join(answer.casefold().split())
+    """People do not remember how they spaced or capitalised it, and keyboards differ."""
+    return " ".join(unicodedata.normalize("NFKC", answer).casefold().split())

@@ -145,10 +145,10 @@ class Resending:
             if user is None:
                 return
             now = self._clock.now()
-            if user.verified_at is None:
-                await self._letters.verification(user, now)
-            elif user.pending_email is not None:
+            if user.pending_email is not None:
                 await self._letters.change(user, user.pending_email, now)
+            elif user.verified_at is None:
+                await self._letters.verification(user, now)
 
 
 class MailLimit:

@@ -2,22 +2,27 @@
 
 from msgspec import Struct
 
+from shop.core.kernel.access import Role
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import UserId
 from shop.core.users.admission import Admission, SignedIn
-from shop.core.users.model import BadCredentials, User
+from shop.core.users.browsers import KnownBrowsers
+from shop.core.users.model import BadCredentials, User, WeakPassword
+from shop.core.users.policy import LONGEST, NewPasswords
 from shop.core.users.throttle import Throttle
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import EmailAddresses, Passwords, UserReads, Users
 
 
 class LogIn(Struct, frozen=True, kw_only=True):
-    """`address` is where the call comes from; `device` what the browser says it is."""
+    """`address` is where the call comes from; `device` what the browser says it is; `marks` what
+    `KnownBrowsers` gave it when it was here before."""
 
     email: str
     password: str
     address: str = ""
     device: str = ""
+    marks: str = ""
 
     def __repr__(self) -> str:
         return "LogIn()"
@@ -27,32 +32,55 @@ class Credentials:
     """Who has which password."""
 
     def __init__(
-        self, reads: UserReads, passwords: Passwords, emails: EmailAddresses, throttle: Throttle
+        self,
+        reads: UserReads,
+        passwords: Passwords,
+        emails: EmailAddresses,
+        policy: NewPasswords,
+        throttle: Throttle,
+        browsers: KnownBrowsers,
     ) -> None:
         self._reads = reads
         self._passwords = passwords
         self._emails = emails
+        self._policy = policy
         self._throttle = throttle
+        self._browsers = browsers
 
-    async def check(self, email: str, password: str, address: str) -> User:
-        """Raises `BadCredentials` or `TooManyFailures`; unknown e-mails take as long as known."""
+    async def check(self, email: str, password: str, address: str, marks: str = "") -> User:
+        """Raises `BadCredentials` or `TooManyFailures`; unknown e-mails take as long as known.
+
+        Raises `WeakPassword` for a right one that protects nobody, if more than a customer's
+        account hangs on it: such came in under former rules, or became known since.
+        """
         try:
             key = self._emails.parse(email).key
         except Malformed:
             key = email.casefold()
-        await self._throttle.check(key, address)
-        user = await self._reads.by_email(key)
-        right = await self._passwords.verify(password, user.password_hash if user else None)
-        if user is None or not right:
-            await self._throttle.failed(key, address)
-            raise BadCredentials("The e-mail address or the password is wrong.")
-        await self._throttle.cleared(key, address)
+        browser = await self._browsers.find(marks, key)
+        user = await self._verified(key, password, address, browser)
+        if user.roles - {Role.CUSTOMER} and await self._policy.known_to_all(user, password):
+            raise WeakPassword(
+                "This password is too easy to guess for an account with more than a customer's "
+                "rights. Please ask for a mail to set a new one."
+            )
         return user
 
     async def confirm(self, user_id: UserId, password: str, address: str) -> User:
-        """The same for somebody who is signed in already."""
+        """The same for somebody who is signed in already, who is no stranger here."""
         user = await self._reads.get(user_id)
-        return await self.check(user.email.written, password, address)
+        return await self._verified(user.email.key, password, address, "signed in")
+
+    async def _verified(self, key: str, password: str, address: str, browser: str) -> User:
+        await self._throttle.check(key, address, browser)
+        user = await self._reads.by_email(key)
+        hashed = user.password_hash if user and len(password) <= LONGEST else None
+        right = await self._passwords.verify(password[:LONGEST], hashed)
+        if user is None or not right:
+            await self._throttle.failed(key, address, browser)
+            raise BadCredentials("The e-mail address or the password is wrong.")
+        await self._throttle.cleared(key, address, browser)
+        return user
 
     async def renewed(self, user: User, password: str) -> str | None:
         """A hash with today's parameters, where the stored one has others."""
@@ -75,9 +103,11 @@ class SignIn:
         self._admission = admission
 
     async def log_in(self, command: LogIn) -> SignedIn:
-        """Raises `BadCredentials`, `TooManyFailures`, `Unavailable` or, when the password was
+        """Raises `BadCredentials`, `TooManyFailures`, `WeakPassword`, `Unavailable` or, when it was
         right and there is more to show, `SecondFactorRequired`: `SecondSteps` go on from there."""
-        known = await self._credentials.check(command.email, command.password, command.address)
+        known = await self._credentials.check(
+            command.email, command.password, command.address, command.marks
+        )
         renewed = await self._credentials.renewed(known, command.password)
         async with self._uow.begin():
             user = await self._users.get(known.id)
