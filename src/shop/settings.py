@@ -30,16 +30,16 @@ _DEVELOPMENT_SECRETS = re.compile(r"(?i)change.?me|development|example|insecure|
 _MESSAGE_PATH = re.compile(r" - at `.*`$")
 
 _SCHEMES = {
-    "database": ("sqlite+aiosqlite:", "sqlite:", "memory:"),
+    "database": ("sqlite+aiosqlite:", "sqlite:", "mysql+asyncmy:", "mysql:", "memory:"),
     "cache": ("memory:",),
-    "bus": ("database:",),
+    "bus": ("database:", "kafka:"),
     "mail": ("file:", "memory:"),
     "media": ("file:", "memory:"),
     "search": ("embedded:", "database:"),
 }
 _NOT_YET = frozenset(
     {
-        *("mysql+asyncmy:", "redis:", "rediss:", "kafka:", "smtp:", "smtps:", "s3:"),
+        *("redis:", "rediss:", "smtp:", "smtps:", "s3:"),
         "opensearch:",
     }
 )
@@ -119,7 +119,11 @@ class Ops(Section, frozen=True):
 
 
 class Database(Section, frozen=True):
+    """A process opens up to `pool` connections to a server for writing, and as many for reading."""
+
     url: Url = Url("")
+    pool: Positive = 10
+    pool_seconds: Positive = 5
 
 
 class Cache(Section, frozen=True):
@@ -127,7 +131,13 @@ class Cache(Section, frozen=True):
 
 
 class Bus(Section, frozen=True):
+    """All but `url` is for Kafka. Events are known as repeats for 30 days, so none lasts longer."""
+
     url: Url = Url("database:")
+    prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")] = "shop"
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 6
+    replication: Annotated[int, Meta(ge=1, le=15)] = 1
+    retention_hours: Annotated[int, Meta(ge=1, le=720)] = 168
 
 
 class Mail(Section, frozen=True):
@@ -173,6 +183,7 @@ class Security(Section, frozen=True):
     refresh_token_days: Positive = 30
     session_days: Positive = 180
     admin_log_days: Natural = 730
+    staff_second_factor: bool = False
 
 
 class Limits(Section, frozen=True):
@@ -299,7 +310,14 @@ class Settings(Section, frozen=True):
             return Url(f"sqlite+aiosqlite:///{self.data.dir}/shop.db")
         if self.database.url.startswith("sqlite:"):
             return Url(f"sqlite+aiosqlite:{self.database.url.removeprefix('sqlite:')}")
+        if self.database.url.startswith("mysql:"):
+            return Url(f"mysql+asyncmy:{self.database.url.removeprefix('mysql:')}")
         return self.database.url
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether other processes use the database that this one knows nothing about."""
+        return self.database_url.startswith("mysql")
 
     @property
     def mail_url(self) -> Url:

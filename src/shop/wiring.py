@@ -53,6 +53,7 @@ from shop.core.catalog.service import (
 )
 from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.suggest import Suggesting
+from shop.core.catalog.variants import VariantKeeping
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.booking import Booking
 from shop.core.checkout.books import Bookkeeping
@@ -85,7 +86,10 @@ from shop.core.users.authorizing import Authorizing
 from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.client_keeping import ClientAdmin, ClientKeeping, KeyRotation
 from shop.core.users.deeds import Deeds, LogTerms
+from shop.core.users.enrolment import AppEnrolment, NewFactors, PasskeyEnrolment
 from shop.core.users.factor_changes import FactorChanges
+from shop.core.users.factor_guard import FactorGuard
+from shop.core.users.factor_reset import FactorReset
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.granting import ClientAuthentication, Granting
 from shop.core.users.inspecting import Inspection, Revocation
@@ -226,6 +230,11 @@ class People(Provider):
     sign_in = provide(SignIn)
     second_steps = provide(SecondSteps)
     passkey_sign_in = provide(PasskeySignIn)
+    factor_guard = provide(FactorGuard)
+    new_factors = provide(NewFactors)
+    app_enrolment = provide(AppEnrolment)
+    passkey_enrolment = provide(PasskeyEnrolment)
+    factor_reset = provide(FactorReset)
     refreshing = provide(Refreshing)
     client_authentication = provide(ClientAuthentication)
     authorizing = provide(Authorizing)
@@ -299,6 +308,7 @@ class CatalogParts(Provider):
     assortment = provide(Assortment)
     stockist = provide(Stockist, scope=Scope.APP)
     gallery = provide(Gallery)
+    variants = provide(VariantKeeping)
     category_keeping = provide(CategoryKeeping)
     reviewing = provide(Reviewing)
     stockroom = provide(Stockroom)

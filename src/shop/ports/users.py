@@ -10,7 +10,15 @@ from msgspec import Struct
 from shop.core.kernel.access import Role
 from shop.core.kernel.ids import AddressId, SessionId, UserId
 from shop.core.kernel.page import Page
-from shop.core.users.model import FIRST_PARTY, Address, EmailAddress, MailToken, Purpose, Session, User
+from shop.core.users.model import (
+    FIRST_PARTY,
+    Address,
+    EmailAddress,
+    MailToken,
+    Purpose,
+    Session,
+    User,
+)
 
 
 class Users(Protocol):
@@ -106,6 +114,13 @@ class Addresses(Protocol):
     async def remove(self, address: Address) -> None: ...
 
 
+class Standing(Struct, frozen=True):
+    """What somebody may do in a session, and whether they showed two factors there."""
+
+    roles: frozenset[Role]
+    two_factors: bool
+
+
 class UserReads(Protocol):
     """Queries."""
 
@@ -132,8 +147,8 @@ class UserReads(Protocol):
         """Those alive then, the one used last first."""
 
     @abstractmethod
-    async def standing(self, session_id: SessionId, at: datetime) -> frozenset[Role] | None:
-        """The present roles of whoever is signed in there; None when the session is not alive."""
+    async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
+        """As it is now, of whoever is signed in there; None when the session is not alive."""
 
 
 class Passwords(Protocol):

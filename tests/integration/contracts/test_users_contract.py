@@ -29,7 +29,7 @@ from shop.core.users.model import (
 from shop.ports.checkout import Buyers
 from shop.ports.system import Ids, Secrets
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
+from shop.ports.users import Addresses, MailTokens, Sessions, Standing, UserReads, Users
 from tests.kit.clock import NOON
 from tests.kit.people import people
 
@@ -189,7 +189,9 @@ async def test_only_live_sessions_stand(scope: AsyncContainer) -> None:
     alive = await a_session(scope, user)
     ended = await a_session(scope, user, ended_at=NOON)
     reads = await scope.get(UserReads)
-    assert await reads.standing(alive.id, NOON) == user.roles
+    proved = await a_session(scope, user, amr="pwd otp mfa")
+    assert await reads.standing(alive.id, NOON) == Standing(user.roles, two_factors=False)
+    assert await reads.standing(proved.id, NOON) == Standing(user.roles, two_factors=True)
     assert await reads.standing(alive.id, NOON + DAY) is None
     assert await reads.standing(ended.id, NOON) is None
     assert await reads.standing(SessionId(uuid4()), NOON) is None

@@ -8,7 +8,6 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, Table
-from shop.core.kernel.access import Role
 from shop.core.kernel.errors import Malformed, StaleWrite
 from shop.core.kernel.ids import AddressId, SessionId, UserId
 from shop.core.kernel.page import Page
@@ -21,9 +20,10 @@ from shop.core.users.model import (
     Session,
     User,
     UserNotFound,
+    two_factors,
 )
 from shop.ports.checkout import Buyer, Buyers
-from shop.ports.users import Addresses, MailTokens, Sessions, UserReads, Users
+from shop.ports.users import Addresses, MailTokens, Sessions, Standing, UserReads, Users
 
 V = TypeVar("V", User, Session, Address)
 
@@ -72,6 +72,11 @@ class MemorySessions(Sessions):
         table = self._uow.table("sessions")
         mine = [s for s in table.values() if s.user_id == user_id and s.alive(at) and s.id != but]
         return [_saved(table, replace(session, ended_at=at)) for session in mine]
+
+    async def end_client(self, client_id: str, at: datetime) -> list[SessionId]:
+        table = self._uow.table("sessions")
+        live = [s for s in table.values() if s.client_id == client_id and s.alive(at)]
+        return [_saved(table, replace(session, ended_at=at)).id for session in live]
 
     async def forget(self, before: datetime) -> int:
         return _forget(self._uow.table("sessions"), before)
@@ -172,11 +177,12 @@ class MemoryUserReads(UserReads):
         mine = [s for s in every if s.user_id == user_id and s.alive(at)]
         return sorted(mine, key=lambda s: (s.last_used_at, s.id), reverse=True)[:limit]
 
-    async def standing(self, session_id: SessionId, at: datetime) -> frozenset[Role] | None:
+    async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
         session: Session | None = self._store.table("sessions").get(session_id)
         if session is None or not session.alive(at):
             return None
-        return _user(self._store.table("users"), session.user_id).roles
+        roles = _user(self._store.table("users"), session.user_id).roles
+        return Standing(roles, two_factors(session.amr))
 
 
 def _user(table: Table, user_id: UserId) -> User:

@@ -16,8 +16,8 @@ from shop.core.kernel.access import Role
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import SessionId, UserId
 from shop.core.kernel.page import Page
-from shop.core.users.model import Address, Session, User, UserNotFound
-from shop.ports.users import UserReads
+from shop.core.users.model import Address, Session, User, UserNotFound, two_factors
+from shop.ports.users import Standing, UserReads
 
 _USER = sa.select(users).where(users.c.id == bindparam("user_id"))
 _BY_EMAIL = sa.select(users).where(users.c.email_key == bindparam("key"))
@@ -40,7 +40,7 @@ _SESSIONS = (
     .limit(bindparam("most"))
 )
 _STANDING = (
-    sa.select(users.c.roles)
+    sa.select(users.c.roles, sessions.c.amr)
     .join_from(sessions, users)
     .where(sessions.c.id == bindparam("session_id"), *_ALIVE)
 )
@@ -82,9 +82,11 @@ class SqlUserReads(UserReads):
         which = {"user_id": user_id, "at": at, "most": limit}
         return [to_session(row) for row in await self._rows(_SESSIONS, which)]
 
-    async def standing(self, session_id: SessionId, at: datetime) -> frozenset[Role] | None:
+    async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
         row = await self._one(_STANDING, {"session_id": session_id, "at": at})
-        return None if row is None else frozenset(map(Role, row.roles))
+        if row is None:
+            return None
+        return Standing(frozenset(map(Role, row.roles)), two_factors(row.amr))
 
     async def _one(self, statement: sa.Executable, params: Params) -> Any:
         return await self._database.read(lambda conn: one(conn, statement, params))

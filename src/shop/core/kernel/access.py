@@ -27,12 +27,14 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     LOG_READ = "log:read"
+    CLIENTS_WRITE = "clients:write"
 
 
 _STAFF = frozenset(Permission) - {
     Permission.USERS_READ,
     Permission.USERS_WRITE,
     Permission.LOG_READ,
+    Permission.CLIENTS_WRITE,
 }
 
 #: What each role may do, as data. A customer needs no permission for what is their own.
@@ -58,6 +60,12 @@ class Scope(StrEnum):
     ADDRESSES = "addresses"
 
 
+class SecondFactorEnrolmentRequired(Denied):
+    """Staff of this shop act only in sessions in which they showed a second factor."""
+
+    code = "second-factor-enrolment-required"
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """The person (or nobody) behind a call, or a program that acts for nobody but itself."""
 
@@ -68,8 +76,12 @@ class Caller(Struct, frozen=True, kw_only=True):
     scope: frozenset[str] = frozenset({Scope.SHOP})
     #: Of a program that acts for itself. Its scope was given by an administrator.
     client_id: str | None = None
+    #: Whether permissions wait until a second factor is shown.
+    held_back: bool = False
 
     def may(self, permission: Permission) -> bool:
+        if self.held_back:
+            return False
         if Scope.SHOP not in self.scope and permission not in self.scope:
             return False
         granted = any(permission in GRANTS[role] for role in self.roles)
@@ -79,6 +91,11 @@ class Caller(Struct, frozen=True, kw_only=True):
         """Raises `Unauthenticated` for nobody and `Denied` for somebody without the permission."""
         if self.user_id is None and self.client_id is None:
             raise Unauthenticated("Please sign in.")
+        if self.held_back:
+            raise SecondFactorEnrolmentRequired(
+                "Staff need a second factor here: set one up, or sign in with the one you have.",
+                permission=permission,
+            )
         if not self.may(permission):
             raise Denied("You may not do this.", permission=permission)
 

@@ -221,6 +221,10 @@ class Factors(Struct, frozen=True, kw_only=True):
 
     # --- codes on paper ---
 
+    def first_recovery(self, hashes: tuple[bytes, ...]) -> "Factors":
+        """They come along with a factor, so nothing more has happened."""
+        return replace(self, recovery=hashes)
+
     def renew_recovery(
         self, hashes: tuple[bytes, ...], at: datetime
     ) -> tuple["Factors", RecoveryCodesMade]:

@@ -29,7 +29,18 @@ class JwtAuthenticator(Authenticator):
         if scheme.lower() != "bearer":
             raise Unauthenticated("Only bearer tokens are understood here.")
         access = await self._tokens.verify(token.strip())
-        roles = await self._liveness.roles(access.session_id)
-        if roles is None:
+        scope = frozenset(access.scope.split())
+        if access.session_id is None:
+            if not await self._liveness.of_program(access.client_id, access.token_id):
+                raise Unauthenticated("This token was revoked.")
+            return Caller(client_id=access.client_id, scope=scope)
+        standing = await self._liveness.standing(access.session_id)
+        if standing is None:
             raise Unauthenticated("This session has ended; please sign in again.")
-        return Caller(user_id=access.user_id, session_id=access.session_id, roles=roles)
+        return Caller(
+            user_id=access.user_id,
+            session_id=access.session_id,
+            roles=standing.roles,
+            scope=scope,
+            held_back=self._liveness.holds_back(standing),
+        )

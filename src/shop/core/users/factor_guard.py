@@ -1,0 +1,120 @@
+"""Lets only the owner change factors, not whoever found a browser signed in."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from math import ceil
+from typing import TypeVar
+
+from msgspec import Struct
+
+from shop.core.kernel.access import Caller
+from shop.core.kernel.errors import ShopError
+from shop.core.users.factor_changes import FactorChanges
+from shop.core.users.factors import Factors, FactorsUnreadable, ProofNeeded, SecondFactorWrong
+from shop.core.users.model import IdentityRules, TooManyFailures, User
+from shop.core.users.proving import Passed, Proving
+from shop.core.users.signing_in import Credentials
+from shop.ports.system import Clock
+from shop.ports.uow import UnitOfWork
+from shop.ports.users import Sessions, Users
+
+T = TypeVar("T")
+
+#: A sign-in this long ago still is one of a moment ago.
+RECENT = timedelta(minutes=15)
+
+#: May return a refusal instead of raising it, when what it stored must be kept.
+Work = Callable[[User, Factors, datetime], Awaitable[T | ShopError]]
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """One of these, or a sign-in moments ago; `code` is of the app, or a recovery code."""
+
+    password: str | None = None
+    code: str | None = None
+    address: str = ""
+
+    def __repr__(self) -> str:
+        return "Proof()"
+
+
+class FactorGuard:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        users: Users,
+        sessions: Sessions,
+        credentials: Credentials,
+        changes: FactorChanges,
+        proving: Proving,
+        clock: Clock,
+        rules: IdentityRules,
+    ) -> None:
+        self._uow = uow
+        self._users = users
+        self._sessions = sessions
+        self._credentials = credentials
+        self._changes = changes
+        self._proving = proving
+        self._clock = clock
+        self._throttled = rules.throttled
+
+    async def change(self, caller: Caller, proof: Proof, work: Work[T]) -> T:
+        """Do the work in a unit, with the user locked.
+
+        Raises `ProofNeeded`, `BadCredentials`, `SecondFactorWrong` or `TooManyFailures`.
+        """
+        user_id = caller.known()
+        if proof.password is not None:
+            await self._credentials.confirm(user_id, proof.password, proof.address)
+            return await self.go_on(caller, work)
+
+        async def checked(user: User, factors: Factors, now: datetime) -> T | ShopError:
+            found = await self._check(caller, user, factors, proof.code, now)
+            return found if isinstance(found, ShopError) else await work(user, found, now)
+
+        return await self.go_on(caller, checked)
+
+    async def go_on(self, caller: Caller, work: Work[T]) -> T:
+        """The same for the second step of something whose first was checked."""
+        user_id = caller.known()
+        async with self._uow.begin():
+            user = await self._users.get(user_id)
+            done = await work(user, await self._changes.of(user_id), self._clock.now())
+        if isinstance(done, ShopError):
+            raise done
+        return done
+
+    async def _check(
+        self, caller: Caller, user: User, factors: Factors, code: str | None, now: datetime
+    ) -> Factors | ShopError:
+        if code is None:
+            if await self._fresh(caller, factors, now):
+                return factors
+            return ProofNeeded("Please give your password, or a code of your second factor.")
+        pause = factors.wait(now).total_seconds() if self._throttled else 0
+        if pause:
+            wait = ceil(pause)
+            return TooManyFailures(f"Too many attempts; please wait {wait} s.", retry_after=wait)
+        passed = self._shown(factors, code, now)
+        if passed is None:
+            await self._changes.store(user, factors.fail(now))
+            return SecondFactorWrong("This code is not right, or was used before.")
+        spent = () if passed.spent is None else (passed.spent,)
+        return await self._changes.store(user, passed.factors.succeed(), *spent)
+
+    def _shown(self, factors: Factors, code: str, now: datetime) -> Passed | None:
+        by_paper = self._proving.recovery(factors, code, now)
+        if by_paper is not None:
+            return by_paper
+        try:
+            return self._proving.totp(factors, code, now)
+        except FactorsUnreadable:
+            return None
+
+    async def _fresh(self, caller: Caller, factors: Factors, now: datetime) -> bool:
+        """Signed in moments ago, with everything the account asks for."""
+        session = caller.session_id and await self._sessions.find(caller.session_id)
+        if not session or session.created_at + RECENT < now:
+            return False
+        return session.two_factors or not factors.methods
