@@ -40,7 +40,14 @@ class SocialRefused(ShopError):
 
 
 class ConsentDenied(ShopError):
+    """The person said no at the provider; `next` and `linking` say where they were going."""
+
     code = "consent-denied"
+
+    def __init__(self, detail: str, *, to: str, linking: bool) -> None:
+        super().__init__(detail)
+        self.next = to
+        self.linking = linking
 
 
 class EmailUnproven(ShopError):

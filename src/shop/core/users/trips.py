@@ -113,7 +113,7 @@ class SocialTrips:
             raise SocialRefused(_LOST, cause="state")
         await self._spend(asking.state, trip)
         if back.error:
-            raise _said(back.error)
+            raise _said(back.error, trip)
         if not 0 < len(back.code) <= _LONGEST_CODE:
             raise SocialRefused("The service sent no usable answer. Please try again.")
         claimed = await self._providers.redeem(provider, asking, back.code, back.issuer)
@@ -161,9 +161,10 @@ def _read(ticket: str) -> Trip:
         raise SocialRefused(_LOST, cause="no ticket") from None
 
 
-def _said(error: str) -> ConsentDenied | ProviderDown | SocialRefused:
+def _said(error: str, trip: Trip) -> ConsentDenied | ProviderDown | SocialRefused:
     if error == "access_denied":
-        return ConsentDenied("You chose not to sign in with it.")
+        linking = trip.linking is not None
+        return ConsentDenied("You chose not to sign in with it.", to=trip.next, linking=linking)
     if error in _TEMPORARY:
         return ProviderDown("The service cannot sign you in right now.", cause=error)
     return SocialRefused("The service refused the sign-in. Please try again.", cause=error[:100])

@@ -14,6 +14,8 @@ _IDENTITY = frozenset(
         *("sign-in", "sign-up", "forgot-password"),
     }
 )
+#: Its GETs ask another service.
+_SOCIAL = "auth"
 _CART = frozenset({"cart", "checkout"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _API = "/api/v1/"
@@ -37,7 +39,7 @@ def make_limiter(
         if first in _CART:
             caller = _caller(scope)
             return None if caller is None else _rate("cart", caller, cart)
-        if first in _IDENTITY and scope["method"] not in _READS:
+        if first == _SOCIAL or (first in _IDENTITY and scope["method"] not in _READS):
             client = scope.get("client")
             return _rate("identity", client[0] if client else "", identity)
         return None

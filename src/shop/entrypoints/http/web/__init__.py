@@ -11,10 +11,11 @@ from shop.entrypoints.http.web.pages import (
     files,
     identity,
     orders,
+    social,
 )
 
 WEB_ROUTES: list[ControllerRouterHandler] = [
     handler
-    for module in (files, catalog, cart, checkout, orders, identity, account, admin)
+    for module in (files, catalog, cart, checkout, orders, identity, social, account, admin)
     for handler in module.ROUTES
 ]
