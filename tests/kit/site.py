@@ -32,6 +32,7 @@ from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.outbox import Outbox
 from shop.ports.sandbox import SandboxBooks
 from shop.ports.system import Clock, Lease
+from shop.settings import Settings
 from tests.kit.clock import ManualClock
 from tests.kit.containers import running, settings_for
 from tests.kit.goods import stocked
@@ -159,7 +160,9 @@ async def a_shop(
 ) -> AsyncIterator[Shop]:
     """The real wiring with its desks at work. Time stands still unless moved."""
     async with running(settings_for(storage, folder, **changes)) as container:
-        site = await make_site(container, SiteRules(limits=limits))
+        settings = await container.get(Settings)
+        sandbox = settings.payments.provider == "sandbox"
+        site = await make_site(container, SiteRules(limits=limits, sandbox=sandbox))
         watch = await container.get(CatalogWatch)
         kinds = (CartDesk, CheckoutDesk, SettlementDesk)
         desks: list[Desk[Any, Any]] = [await container.get(kind) for kind in kinds]

@@ -214,8 +214,15 @@ def test_a_razorpay_shop_says_which_keys_it_lacks(tmp_path: Path) -> None:
     assert line.startswith(f"{file}: payments.provider: razorpay also needs {file}: ")
     assert line.endswith("razorpay.key_secret, SHOP_RAZORPAY_WEBHOOK_SECRET.")
     keys = {f"SHOP_RAZORPAY_{key}": "x" for key in ("KEY_ID", "KEY_SECRET", "WEBHOOK_SECRET")}
-    line = refusal(keys | {"SHOP_PAYMENTS_PROVIDER": "razorpay"})
-    assert line == "SHOP_PAYMENTS_PROVIDER: razorpay is not available in this version; use sandbox."
+    whole = keys | {"SHOP_PAYMENTS_PROVIDER": "razorpay"}
+    assert load(None, whole)[0].payments.provider == "razorpay"
+    for name, value, said in (
+        ("URL", "http://api.example", "must be https:// (http:// only for localhost)."),
+        ("URL", "ftp://api.example", "must be https:// and a host, without a user."),
+        ("URL", "https://me:secret@api.example", "must be https:// and a host, without a user."),
+        ("WEBHOOK_SECRET", " ", "must not be blank."),
+    ):
+        assert refusal(whole | {f"SHOP_RAZORPAY_{name}": value}) == f"SHOP_RAZORPAY_{name}: {said}"
 
 
 def test_no_secret_shows_in_a_repr() -> None:

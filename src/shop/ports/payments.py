@@ -10,7 +10,7 @@ from msgspec import Struct
 from shop.core.kernel.errors import Unavailable
 from shop.core.kernel.ids import OrderId, PaymentId, RefundId
 from shop.core.kernel.money import Money
-from shop.core.payments.model import Link, Payment, Refund
+from shop.core.payments.model import Capture, Link, Payment, Refund
 
 
 class GatewayUnavailable(Unavailable):
@@ -144,23 +144,41 @@ class Gateway(Protocol):
         """The link, when it can be had without asking anybody (the sandbox); else None."""
 
     @abstractmethod
-    async def create_link(self, request: LinkRequest) -> Link:
+    async def create_link(self, request: LinkRequest, *, again: bool = False) -> Link:
         """Make a link, or return the one made before for this reference.
 
-        Raises `GatewayUnavailable` or `GatewayRefused`.
+        `again`: it was asked for before, and nobody knows what became of that. Raises
+        `GatewayUnavailable` or `GatewayRefused`.
         """
 
     @abstractmethod
     async def fetch_link(self, payment: Payment) -> Link:
-        """How the link stands, with the money captured through it. Raises `GatewayUnavailable`."""
+        """How the link stands, with the money that came through it.
+
+        One that was never made stands as `created`, without an id. Raises `GatewayUnavailable`,
+        and `GatewayRefused` for a link that the gateway does not know.
+        """
 
     @abstractmethod
     async def cancel_link(self, payment: Payment) -> Link:
-        """Close the link if it is still open; the answer tells whether it had been paid."""
+        """Close the link if it is still open; the answer tells whether it had been paid.
+
+        Raises as `fetch_link` does.
+        """
+
+    @abstractmethod
+    async def capture(self, authorized: Capture) -> Capture:
+        """Take the money a buyer's bank has promised, once however often asked.
+
+        Raises `GatewayUnavailable`, and `GatewayRefused` when it is not there to be taken.
+        """
 
     @abstractmethod
     async def refund(self, refund: Refund, provider_payment_id: str) -> Refund:
-        """Send money back, once however often asked; returns the refund as the gateway sees it."""
+        """Send money back, once however often asked; returns the refund as the gateway sees it.
+
+        Raises `GatewayUnavailable` or `GatewayRefused`.
+        """
 
     @abstractmethod
     def callback(self, query: dict[str, str]) -> Claim | None:

@@ -40,6 +40,12 @@ class AttemptFailed(Report, frozen=True, kw_only=True):
     payment_id: PaymentId
 
 
+class Promised(Report, frozen=True, kw_only=True):
+    """A bank has promised the money; unless the gateway takes it by itself, somebody has to."""
+
+    payment_id: PaymentId
+
+
 class RefundMoved(Report, frozen=True, kw_only=True):
     provider_refund_id: str
     status: RefundStatus
@@ -102,7 +108,7 @@ class Settlement:
     ) -> tuple[Books, dict[str, Refund]]:
         captures = [one for one in reports if isinstance(one, Captured)]
         wanted = {one.payment_id for one in captures if one.payment_id}
-        wanted |= {one.payment_id for one in reports if isinstance(one, AttemptFailed)}
+        wanted |= {one.payment_id for one in reports if isinstance(one, AttemptFailed | Promised)}
         moved = {one.provider_refund_id for one in reports if isinstance(one, RefundMoved)}
         paid = await self._payments.by_provider({c.capture.provider_payment_id for c in captures})
         named = await self._payments.find(wanted)
@@ -122,6 +128,8 @@ class Settlement:
                 return self._capture(report, books)
             case AttemptFailed():
                 return self._fail(report, books)
+            case Promised():
+                return self._look_soon(report, books)
             case RefundMoved():
                 return self._refund(report, books, refunds)
             case _:
@@ -167,6 +175,16 @@ class Settlement:
             return Settled(outcome=Outcome.NOTHING_NEW, order_id=payment.order_id)
         failed, fact = payment.fail(books.now)
         books.put_payment(failed, fact)
+        return Settled(outcome=Outcome.RECORDED, order_id=payment.order_id)
+
+    def _look_soon(self, report: Promised, books: Books) -> Settled:
+        payment = books.payments.get(report.payment_id)
+        if payment is None:
+            return Settled(outcome=Outcome.UNKNOWN)
+        asked_soon = payment.check_at is None or payment.check_at <= books.now
+        if payment.status not in UNPAID or asked_soon:
+            return Settled(outcome=Outcome.NOTHING_NEW, order_id=payment.order_id)
+        books.put_payment(replace(payment, check_at=books.now))
         return Settled(outcome=Outcome.RECORDED, order_id=payment.order_id)
 
     def _refund(self, report: RefundMoved, books: Books, refunds: dict[str, Refund]) -> Settled:

@@ -226,13 +226,17 @@ class Refund(Struct, frozen=True, kw_only=True):
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """A payment link at the gateway."""
+    """A payment link at the gateway.
+
+    `authorized` is money that a bank has promised and that goes back unless it is captured.
+    """
 
     id: str
     url: str
     reference: str  # our payment's id in hex
     status: str = "created"  # created, partially_paid, paid, cancelled, expired
     captures: tuple["Capture", ...] = ()
+    authorized: tuple["Capture", ...] = ()
 
 
 class Capture(Struct, frozen=True, kw_only=True):

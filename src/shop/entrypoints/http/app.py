@@ -74,7 +74,6 @@ API_ROUTES: list[ControllerRouterHandler] = [
     OrderController,
     PaymentController,
     RazorpayController,
-    SandboxController,
     UserAdminController,
     healthz,
     openapi_json,
@@ -82,11 +81,13 @@ API_ROUTES: list[ControllerRouterHandler] = [
 ]
 
 
-def make_app(container: AsyncContainer, authenticator: Authenticator) -> Litestar:
+def make_app(
+    container: AsyncContainer, authenticator: Authenticator, *, sandbox: bool = True
+) -> Litestar:
     """The framework's part. `make_site` puts the fast lane and the edge before it."""
     description = Description()
     return Litestar(
-        [*API_ROUTES, *WEB_ROUTES],
+        [*API_ROUTES, *WEB_ROUTES, *([SandboxController] if sandbox else [])],
         exception_handlers=REFUSALS,
         plugins=[description],
         state=State({"container": container, "authenticator": authenticator}),

@@ -26,12 +26,16 @@ _UPLOADS = {"/api/v1/admin/imports": _UPLOAD, "/api/v1/admin/products/": 9 << 20
 
 
 class SiteRules(Struct, frozen=True, kw_only=True):
-    """What the settings say about serving. Limits are calls a minute; the lane's size is bytes."""
+    """What the settings say about serving. Limits are calls a minute; the lane's size is bytes.
+
+    `sandbox`: whether the test gateway's own page is shown.
+    """
 
     lane_bytes: int = 16 << 20
     limits: bool = True
     cart_per_minute: int = 600
     identity_per_minute: int = 300
+    sandbox: bool = True
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -52,7 +56,7 @@ async def make_site(
 ) -> Site:
     ids = await container.get(Ids)
     authenticator = JwtAuthenticator(await container.get(Tokens), await container.get(Liveness))
-    app = make_app(container, authenticator)
+    app = make_app(container, authenticator, sandbox=rules.sandbox)
     lane = FastLane(cast(App, app), await container.get(CatalogWatch), rules.lane_bytes)
     durations = request_durations()
     edge = Edge(

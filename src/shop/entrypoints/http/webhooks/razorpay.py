@@ -12,7 +12,7 @@ from shop.entrypoints.actors.desks import SettlementDesk
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.entrypoints.http.webhooks.reports import payment_id_of, report_of
 from shop.ports.orders import OrderReads
-from shop.ports.payments import Claim, Gateway, GatewayUnavailable, PaymentReads
+from shop.ports.payments import Claim, Gateway, GatewayRefused, GatewayUnavailable, PaymentReads
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ async def _settle(payment: Payment, gateway: Gateway, desk: SettlementDesk) -> N
     """The signature covers no amount and can be replayed: the gateway has the last word."""
     try:
         link = await gateway.fetch_link(payment)
-    except GatewayUnavailable:
+    except (GatewayRefused, GatewayUnavailable):
         log.warning("callback_without_gateway", payment_id=str(payment.id))
         return  # the webhook follows, or we ask again
     for capture in link.captures:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field
 
-from shop.core.checkout.settlement import AttemptFailed, Captured, RefundMoved, Report
+from shop.core.checkout.settlement import AttemptFailed, Captured, Promised, RefundMoved, Report
 from shop.core.kernel.errors import Malformed, ShopError
 from shop.core.kernel.ids import PaymentId
 from shop.core.kernel.money import Money
@@ -94,6 +94,8 @@ def report_of(body: bytes, event_id: str | None, correlation: str) -> Report:
         )
     if event.event == "payment.failed" and reference is not None:
         return AttemptFailed(payment_id=reference, event_id=known, correlation=correlation)
+    if event.event == "payment.authorized" and reference is not None:
+        return Promised(payment_id=reference, event_id=known, correlation=correlation)
     return Report(event_id=known, correlation=correlation)
 
 
