@@ -53,8 +53,9 @@ def down(cause: str) -> ProviderDown:
 class Fetcher:
     """One for each provider, so that a slow one holds up nobody else's."""
 
-    def __init__(self, clock: Clock, *, development: bool) -> None:
+    def __init__(self, clock: Clock, *, development: bool, patience: float = PATIENCE) -> None:
         self._clock = clock
+        self._patience = patience
         self._development = development
         self._client: httpx.AsyncClient | None = None
         self._under_way = 0
@@ -103,14 +104,14 @@ class Fetcher:
 
         if self._client is None:
             self._client = httpx.AsyncClient(
-                timeout=PATIENCE,
+                timeout=self._patience,
                 follow_redirects=False,
                 limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=2),
                 headers={"Accept": "application/json", "User-Agent": "shop"},
             )
         try:
             async with (
-                asyncio.timeout(PATIENCE),
+                asyncio.timeout(self._patience),
                 self._client.stream(method, url, headers=dict(headers), data=form) as answer,
             ):
                 return Fetched(answer.status_code, _object(await _body(answer)))

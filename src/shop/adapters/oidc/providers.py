@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shop.adapters.oidc.fetching import Fetcher, down, is_safe
+from shop.adapters.oidc.fetching import PATIENCE, Fetcher, down, is_safe
 from shop.adapters.oidc.id_token import Keys, header_of, key_for, refused, verified
 from shop.core.users.linked import ProviderDown, ProviderNotFound
 from shop.ports.social import Asking, Claimed, Provider, Providers
@@ -136,14 +136,14 @@ class _OneProvider:
         return {**answer.body, **claims}
 
     def _claimed(self, claims: dict[str, Any]) -> Claimed:
-        email, name = claims.get("email"), claims.get("name")
+        email, name, proven = (claims.get(k) for k in ("email", "name", "email_verified"))
         return Claimed(
             provider=self.client.name,
             issuer=self.client.issuer,
             subject=claims["sub"],
             email=email[:320] if isinstance(email, str) and email else None,
             # Some providers write the truth as a text.
-            email_verified=claims.get("email_verified") in (True, "true"),
+            email_verified=proven is True or proven == "true",
             name=name[:_LONGEST_NAME] if isinstance(name, str) else "",
         )
 
@@ -211,11 +211,21 @@ class _OneProvider:
 
 
 class OidcProviders(Providers):
-    def __init__(self, clients: Sequence[OidcClient], clock: Clock, *, development: bool) -> None:
+    def __init__(
+        self,
+        clients: Sequence[OidcClient],
+        clock: Clock,
+        *,
+        development: bool,
+        patience: float = PATIENCE,
+    ) -> None:
         self._all = tuple(Provider(one.name, one.title) for one in clients)
         self._by_name = {
             one.name: _OneProvider(
-                one, Fetcher(clock, development=development), clock, development=development
+                one,
+                Fetcher(clock, development=development, patience=patience),
+                clock,
+                development=development,
             )
             for one in clients
         }
