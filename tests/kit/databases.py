@@ -131,6 +131,6 @@ def databases_come_back() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def databases_go(servers_end: None) -> Iterator[None]:
+def databases_go(servers_end: None) -> Iterator[None]:  # noqa: ARG001 - they end afterwards
     yield
     DATABASES.drop()

@@ -1,12 +1,14 @@
 """What every `UnitOfWork` and `Units` must do."""
 
 import asyncio
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 from dishka import AsyncContainer
 
 from shop.core.cart.model import Cart, CartMerged
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import CartId
 from shop.ports.cart import Carts
 from shop.ports.outbox import Outbox
@@ -110,10 +112,35 @@ async def test_writers_do_not_lose_each_others_changes(container: AsyncContainer
                 else:
                     await carts.save([cart])
 
-    await asyncio.gather(*(one() for _ in range(20)))
+    async def insistent() -> None:
+        """Storages without a queue for writers let all but one lose at a time."""
+        for _ in range(20):
+            with suppress(StaleWrite):
+                return await one()
+        raise AssertionError("Twenty writers, and one lost more than twenty times.")
+
+    await asyncio.gather(*(insistent() for _ in range(20)))
     cart = await stored(container, "user:1")
     assert cart is not None
     assert cart.version == 19
+
+
+async def test_a_lost_race_says_whether_anything_was_stored_before(
+    container: AsyncContainer,
+) -> None:
+    async with container() as scope:
+        uow, carts = await scope.get(UnitOfWork), await scope.get(Carts)
+
+        async def lose() -> bool:
+            with pytest.raises(StaleWrite) as lost:
+                async with uow.begin():
+                    await carts.save([a_cart("nobody")])
+            return lost.value.untouched
+
+        assert await lose()
+        async with uow.begin():
+            await carts.add([a_cart("user:1")])
+        assert not await lose()
 
 
 async def test_a_unit_can_be_run_where_the_storage_likes_it(container: AsyncContainer) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.context import correlation as current
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.events import Event
 from shop.ports.outbox import Envelope, Sealer
 from shop.ports.system import Schema
@@ -35,6 +36,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._touched: dict[str, Table] | None = None
         self._facts: list[Envelope] = []
         self._acts: list[Entry] = []
+        self._stored = False
 
     def table(self, name: str) -> Table:
         """A copy of the table that replaces the committed one at the end of the block."""
@@ -57,6 +59,10 @@ class MemoryUnitOfWork(UnitOfWork):
                 if self._acts:
                     self.table("admin_log").update({e.id: e for e in self._acts})
                 self._store.tables.update(self._touched)
+                self._stored = True
+            except StaleWrite as error:
+                error.untouched = not self._stored
+                raise
             finally:
                 self._touched = None
                 self._facts.clear()

@@ -9,6 +9,7 @@ from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import admin_log, outbox
 from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.context import correlation as current
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.events import Event
 from shop.ports.outbox import Envelope, Sealer
 from shop.ports.uow import UnitOfWork, Units
@@ -36,6 +37,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._conn: Conn | None = None
         self._facts: list[Envelope] = []
         self._acts: list[Entry] = []
+        self._stored = False
 
     @property
     def conn(self) -> Conn:
@@ -55,6 +57,10 @@ class SqlUnitOfWork(UnitOfWork):
                     await conn.many(_INSERT, [_row(e) for e in self._facts])
                 if self._acts:
                     await conn.many(_LOG, [_line(conn, e) for e in self._acts])
+            self._stored = True
+        except StaleWrite as error:
+            error.untouched = not self._stored
+            raise
         finally:
             self._conn = None
             self._facts.clear()

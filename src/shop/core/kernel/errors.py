@@ -64,7 +64,10 @@ class Conflict(ShopError):
 
 
 class StaleWrite(Conflict):
+    """`untouched` says that nothing of the request was stored before: it may be run again."""
+
     code = "stale-write"
+    untouched = False
 
 
 class Limited(ShopError):

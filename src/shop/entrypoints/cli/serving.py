@@ -35,6 +35,7 @@ from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.actors.scheduler import Every
 from shop.entrypoints.actors.supervisor import Actor, Stage, Supervisor
+from shop.entrypoints.again import patient
 from shop.entrypoints.cli.common import Failure
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.http.edge import LameDuck
@@ -42,7 +43,7 @@ from shop.entrypoints.http.ops import Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, claim
 from shop.entrypoints.http.site import SiteRules, make_site
 from shop.entrypoints.logs import AccessLog
-from shop.ports.bus import DeadLetters, EventBus, Subscriptions
+from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
 from shop.ports.catalog import StaffReads
 from shop.ports.outbox import Outbox
 from shop.ports.system import Clock, Ids, Lease, Schema
@@ -150,19 +151,16 @@ async def _add_background(
     clock, lease = await container.get(Clock), await container.get(Lease)
     holder = (await container.get(Ids)).new().hex
     subscriptions = await container.get(Subscriptions)
-    dead = await container.get(DeadLetters)
+    feeds, dead = await container.get(Feeds), await container.get(DeadLetters)
     mailer = Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()))
-    consumers = [
-        Consumer(reaction, subscriptions, dead, lease, clock, holder)
-        for reaction in reactions(container)
-    ]
+    consumers = [Consumer(reaction, feeds, dead, clock) for reaction in reactions(container)]
     relay = OutboxRelay(
         await container.get(Outbox),
         await container.get(EventBus),
         lease,
         clock,
         holder,
-        then=[consumer.wake for consumer in consumers],
+        then=[feeds.wake],
     )
     pollers: list[Actor] = [
         mailer,
@@ -219,7 +217,7 @@ def _scoped(
 ) -> Callable[[], Awaitable[int | None]]:
     async def once() -> int | None:
         async with container() as scope:
-            return await work(await scope.get(kind))
+            return await work(patient(await scope.get(kind)))
 
     return once
 

@@ -12,6 +12,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg
 
 from shop.core.kernel.access import Caller
+from shop.entrypoints.again import patient
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.json_body import JsonBody
 from shop.entrypoints.http.raw import header
@@ -93,7 +94,7 @@ def served(route: Route) -> Route:
             return await route(*args, **kwargs)
         async with shelf.container() as scope:
             for name in missing:
-                kwargs[name] = await scope.get(given[name])
+                kwargs[name] = patient(await scope.get(given[name]))
             return await route(*args, **kwargs)
 
     wrapper.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]

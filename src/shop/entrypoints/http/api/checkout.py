@@ -21,6 +21,7 @@ from shop.core.kernel.money import Money
 from shop.core.orders.model import PaymentMethod
 from shop.core.pricing.model import PricePolicy
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.again import patient
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.bodies import AddressBody
 from shop.entrypoints.http.api.cart import owner_of
@@ -116,7 +117,7 @@ class CheckoutController(Controller):
         body = placed.body
         if body is None:
             async with container() as scope:
-                body = await (await scope.get(Completion)).finish(placed, key)
+                body = await patient(await scope.get(Completion)).finish(placed, key)
         return Answer(body, *((_REPLAYED,) if placed.replayed else ()), status=201)
 
     @get("/shipping-methods")

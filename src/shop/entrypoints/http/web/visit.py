@@ -31,6 +31,7 @@ from shop.core.users.issuing import TokenPair
 from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
 from shop.core.users.sessions import Refreshing
 from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.served import HttpRequest, served
@@ -90,9 +91,11 @@ NOTES = {
     "profile-most": "You have as many linked profiles as one account can keep.",
     "last-way-in": "Please set a password first: this is the only way to sign in.",
     "mail-resent": "The mail is queued again.",
+    "last-variant": "A product for sale needs a variant with a price.",
+    "category-in-use": "Other categories or products still stand in this one.",
 }
 _TROUBLE = frozenset(
-    {"few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
+    {"last-variant", "category-in-use", "few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
     | {"sign-in-again", "password-first", "profile-taken", "profile-most", "last-way-in"}
     | {"refund-large", "no-link", "address-most", "review-not-a-buyer", "review-exists"}
 )
@@ -193,7 +196,7 @@ class Visit:
         if not refresh:
             return
         async with self.front.container() as scope:
-            refreshing = await scope.get(Refreshing)
+            refreshing = patient(await scope.get(Refreshing))
             try:
                 pair = await refreshing.refresh(refresh, FIRST_PARTY)
             except GrantInvalid:
@@ -367,6 +370,10 @@ class Visit:
     @property
     def is_staff(self) -> bool:
         return self.caller.may(Permission.ORDERS_READ)
+
+    @property
+    def reads_log(self) -> bool:
+        return self.caller.may(Permission.LOG_READ)
 
     @property
     def development(self) -> bool:
