@@ -1,5 +1,6 @@
 """Which requests are counted, and against what."""
 
+import re
 from hashlib import blake2b
 
 from shop.entrypoints.http.edge import Limiter, Rate, Scope
@@ -11,14 +12,18 @@ _IDENTITY = frozenset(
     {
         *("signup", "register", "login", "logout", "verify-email", "me", "updateuser"),
         *("resetpassword", "reset-password", "addresses", "oauth2", "account"),
-        *("sign-in", "sign-up", "forgot-password"),
+        *("sign-in", "sign-up", "sign-out", "forgot-password"),
     }
 )
 #: Its GETs ask another service.
 _SOCIAL = "auth"
+#: Its GET signs programs in, for whoever is signed in.
+_AUTHORIZE = "/oauth2/authorize"
 _CART = frozenset({"cart", "checkout"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _API = "/api/v1/"
+#: The cookie that each form of the storefront is bound to, whatever its prefix.
+_VISITOR = re.compile(rb"shop-visitor=([A-Za-z0-9_-]{20,128})")
 
 
 def make_limiter(
@@ -27,7 +32,7 @@ def make_limiter(
     """Counts what each caller does with cart and checkout, and what each address does to accounts.
 
     Everything else is free: catalogue, health, webhooks, and the cart of somebody who has none
-    yet. The caller is whoever holds the token, unread; a false one is refused later anyway.
+    yet. The caller is whoever holds the token or cookie, unread; a false one is refused later.
     """
     if not enabled:
         return None
@@ -37,9 +42,10 @@ def make_limiter(
         start = len(_API) if path.startswith(_API) else 1
         first = path[start:].partition("/")[0]
         if first in _CART:
-            caller = _caller(scope)
+            caller = _caller(scope) if start > 1 else _visitor(scope)
             return None if caller is None else _rate("cart", caller, cart)
-        if first == _SOCIAL or (first in _IDENTITY and scope["method"] not in _READS):
+        reads = scope["method"] in _READS and path != _AUTHORIZE
+        if first == _SOCIAL or (first in _IDENTITY and not reads):
             client = scope.get("client")
             return _rate("identity", client[0] if client else "", identity)
         return None
@@ -59,3 +65,11 @@ def _caller(scope: Scope) -> str | None:
         if name == b"x-cart-token":
             guest = value
     return None if guest is None else blake2b(guest, digest_size=16).hexdigest()
+
+
+def _visitor(scope: Scope) -> str | None:
+    """The same of a browser. Without the cookie no form of the storefront is accepted."""
+    for name, value in scope["headers"]:
+        if name == b"cookie" and (found := _VISITOR.search(value)):
+            return blake2b(found[1], digest_size=16).hexdigest()
+    return None

@@ -1,8 +1,5 @@
 """Accounts and sessions."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -27,13 +24,12 @@ from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.api.cart import guest_name
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
+from shop.entrypoints.http.evenly import evenly
 from shop.entrypoints.http.served import Given, HttpRequest, served
 
 log = structlog.get_logger()
 
 NO_STORE = {"Cache-Control": "no-store"}
-#: Answers that must not tell whether there is such an account all take at least this long.
-_EVEN_SECONDS = 0.15
 
 
 class SignUpBody(Struct, forbid_unknown_fields=True):
@@ -174,7 +170,7 @@ class IdentityController(Controller):
     @served
     async def resend(self, data: JSONBody[EmailBody], resending: Given[Resending]) -> None:
         """Mail the link once more. The answer is the same whether there is such an account."""
-        async with _evenly():
+        async with evenly():
             await resending.resend(data.email)
 
     @post("/login", status_code=200)
@@ -260,7 +256,7 @@ class IdentityController(Controller):
     @served
     async def forgot(self, data: JSONBody[EmailBody], forgotten: Given[Forgotten]) -> None:
         """Mail a link to choose a new password. The answer tells nothing about the account."""
-        async with _evenly():
+        async with evenly():
             await forgotten.ask(data.email)
 
     @post("/resetpassword/confirm", status_code=204)
@@ -289,14 +285,3 @@ async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None
         await carts.ask(merge)
     except ShopError as error:
         log.warning("cart_not_merged", code=error.code)
-
-
-@asynccontextmanager
-async def _evenly() -> AsyncIterator[None]:
-    """Hide from the clock whether a mail was written."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _EVEN_SECONDS
-    try:
-        yield
-    finally:
-        await asyncio.sleep(until - loop.time())

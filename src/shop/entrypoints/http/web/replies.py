@@ -19,7 +19,7 @@ class Reply:
         self.body = body
         self.headers = list(headers)
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         length = (b"content-length", str(len(self.body)).encode())
         await send(
             {
@@ -28,7 +28,9 @@ class Reply:
                 "headers": [*self.headers, length],
             }
         )
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        head = scope["type"] == "http" and scope["method"] == "HEAD"
+        body = b"" if head else self.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def html(body: bytes, *, status: int = 200, form_action: str = "", keep: bool = False) -> Reply:

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from litestar import get, post
+from litestar import HttpMethod, post, route
 
-page = partial(get, include_in_schema=False)
+#: Whoever may GET a page may ask for its HEAD: link checkers, and monitors of uptime.
+page = partial(route, http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 form = partial(post, include_in_schema=False, status_code=200)

@@ -27,15 +27,18 @@ from shop.core.kernel.access import NOBODY, Caller, Permission
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
+from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.issuing import TokenPair
 from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
-from shop.core.users.sessions import Refreshing
+from shop.core.users.profile import Profile
+from shop.core.users.sessions import Refreshing, SignOut
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.served import HttpRequest, served
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
+from shop.entrypoints.http.web.loopback import home_of
 from shop.entrypoints.http.web.refusals import refusal
 from shop.entrypoints.http.web.rendering import render
 from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
@@ -95,7 +98,16 @@ NOTES = {
     "category-in-use": "Other categories or products still stand in this one.",
 }
 _TROUBLE = frozenset(
-    {"last-variant", "category-in-use", "few-left", "sold-out", "not-for-sale", "cart-full", "quantity", "order-state"}
+    {
+        "last-variant",
+        "category-in-use",
+        "few-left",
+        "sold-out",
+        "not-for-sale",
+        "cart-full",
+        "quantity",
+        "order-state",
+    }
     | {"sign-in-again", "password-first", "profile-taken", "profile-most", "last-way-in"}
     | {"refund-large", "no-link", "address-most", "review-not-a-buyer", "review-exists"}
 )
@@ -117,6 +129,7 @@ class Front(Struct, frozen=True):
     shop_name: str
     site_url: str
     development: bool
+    password_hint: str
     providers: tuple[Provider, ...]
 
     @property
@@ -149,6 +162,10 @@ async def front_of(request: HttpRequest) -> Front:
             shop_name=terms.shop_name,
             site_url=rules.site_url,
             development=rules.development,
+            password_hint=(
+                f"At least {rules.password_from} characters, one of them neither letter nor digit; "
+                f"or {rules.passphrase_from} of any kind. Not your name, and hard to guess."
+            ),
             providers=(await container.get(Providers)).all(),
         )
     return made
@@ -215,8 +232,10 @@ class Visit:
 
     async def sign_in(self, pair: TokenPair) -> None:
         """Start anew as somebody: fresh form tokens, and the guest's cart goes along."""
+        before = self.caller
         self.keep(pair)
         self.caller = await self.front.authenticator.caller(f"Bearer {pair.access_token}")
+        await self._introduce(before)
         self._seen = self.new_secret()
         self._set("visitor", self._seen)
         guest = self._cookie("cart")
@@ -226,6 +245,20 @@ class Visit:
             with suppress(ShopError):  # the guest's cart stays, and comes along next time
                 await self.front.cart_desk.ask(command)
                 self._set("cart", "", 0)
+
+    async def _introduce(self, before: Caller) -> None:
+        """Let the browser be known to the account, and end what it was signed in to until now."""
+        async with self.front.container() as scope:
+            if before.session_id is not None:
+                await (await scope.get(SignOut)).log_out(before)
+            user = await (await scope.get(Profile)).me(self.caller)
+            browsers = await scope.get(KnownBrowsers)
+            self._set("known", await browsers.marked(self.marks, user.email.key), _YEAR)
+
+    @property
+    def marks(self) -> str:
+        """By which the browser is known to the accounts that were signed in to with it."""
+        return self._cookie("known")
 
     def sign_out(self) -> None:
         self.caller = NOBODY
@@ -412,7 +445,10 @@ def visited(route: WebRoute) -> WebRoute:
     @functools.wraps(route)
     async def wrapper(**kwargs: Any) -> Reply:
         request: HttpRequest = kwargs["request"]
-        visit = Visit(await front_of(request), request)
+        front = await front_of(request)
+        if front.development and (home := home_of(front.site_url, request)) is not None:
+            return see(home + _here(request))
+        visit = Visit(front, request)
         try:
             await visit.identify()
             if request.method == "POST":

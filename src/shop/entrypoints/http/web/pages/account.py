@@ -21,7 +21,7 @@ from shop.core.users.passwords import ChangePassword, PasswordChange
 from shop.core.users.profile import Profile, ProfileChange
 from shop.core.users.sessions import SignOut
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import ADDRESS_FIELDS, Errors, Form, read_address
+from shop.entrypoints.http.web.forms import ADDRESS_FIELDS, EMPTY, Errors, Form, read_address
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit, visited
@@ -29,6 +29,7 @@ from shop.ports.orders import OrderFilter, OrderReads
 
 _UNFIT = 422
 _ORDERS = 20
+_LONGEST_QUESTION = 200
 
 
 @page("/account")
@@ -156,24 +157,48 @@ async def remove_address(
 
 @page("/account/security")
 @visited
-async def security(visit: Visit, leaving: Given[SignOut]) -> Reply:
-    return await _security(visit, leaving, Errors())
+async def security(visit: Visit, leaving: Given[SignOut], profile: Given[Profile]) -> Reply:
+    return await _security(visit, leaving, profile, Errors())
 
 
-async def _security(visit: Visit, leaving: SignOut, errors: Errors) -> Reply:
+async def _security(visit: Visit, leaving: SignOut, profile: Profile, errors: Errors) -> Reply:
+    user = await profile.me(visit.caller)
+    asked = visit.form["reset_question"] if errors else user.reset_question
     return await visit.page(
         "security.html",
         http_status=_UNFIT if errors else 200,
         sessions=await leaving.mine(visit.caller),
-        form=Form(),
+        form=Form(reset_question=asked or ""),
         errors=errors,
     )
+
+
+@form("/account/question")
+@visited
+async def change_question(visit: Visit, profile: Given[Profile], leaving: Given[SignOut]) -> Reply:
+    """Without a question none is asked any more."""
+    errors, question = Errors(), visit.form.text("reset_question")
+    answer = visit.form.text("reset_answer") if question else None
+    if len(question) > _LONGEST_QUESTION:
+        errors["reset_question"] = f"Please use at most {_LONGEST_QUESTION} characters."
+    if question and not answer:
+        errors["reset_answer"] = EMPTY
+    if not errors:
+        with errors.gathered():
+            change = ProfileChange(reset_question=question or None, reset_answer=answer)
+            await profile.update(visit.caller, change)
+    if errors:
+        return await _security(visit, leaving, profile, errors)
+    return visit.see("/account/security", "saved")
 
 
 @form("/account/password")
 @visited
 async def change_password(
-    visit: Visit, changing: Given[PasswordChange], leaving: Given[SignOut]
+    visit: Visit,
+    changing: Given[PasswordChange],
+    leaving: Given[SignOut],
+    profile: Given[Profile],
 ) -> Reply:
     errors = Errors()
     client = visit.request.client
@@ -189,7 +214,7 @@ async def change_password(
     except BadCredentials:
         errors["current_password"] = "This is not your present password."  # noqa: S105 - words
     if errors:
-        return await _security(visit, leaving, errors)
+        return await _security(visit, leaving, profile, errors)
     return visit.see("/account/security", "password-changed")
 
 
@@ -214,6 +239,7 @@ ROUTES = (
     change_address,
     remove_address,
     security,
+    change_question,
     change_password,
     end_session,
 )

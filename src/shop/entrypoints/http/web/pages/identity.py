@@ -15,6 +15,7 @@ from shop.core.users.passwords import ConfirmReset, PasswordReset
 from shop.core.users.service import Accounts, Resending, SignUp, Verification
 from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
+from shop.entrypoints.http.evenly import evenly
 from shop.entrypoints.http.served import Given, HttpRequest
 from shop.entrypoints.http.web.forms import Errors, Form, local_path
 from shop.entrypoints.http.web.replies import Reply
@@ -40,6 +41,7 @@ async def _sign_in(visit: Visit, signing: SignIn, email: str, password: str) -> 
             password=password,
             address=_address(visit.request),
             device=visit.request.headers.get("user-agent", "")[:200],
+            marks=visit.marks,
         )
     )
     await visit.sign_in(told.tokens)
@@ -63,6 +65,8 @@ async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
         errors[""] = "The e-mail address or the password is not right."
     except TooManyFailures as wait:
         errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+    except WeakPassword as weak:
+        errors[""] = weak.detail
     if errors:
         status = 401 if "attempts" not in errors[""] else 429
         return await visit.page("sign_in.html", http_status=status, form=visit.form, errors=errors)
@@ -141,7 +145,8 @@ async def verify(visit: Visit, verification: Given[Verification]) -> Reply:
 @visited
 async def resend(visit: Visit, resending: Given[Resending]) -> Reply:
     try:
-        await resending.resend(visit.form.text("email"))
+        async with evenly():
+            await resending.resend(visit.form.text("email"))
     except Malformed:
         return visit.see("/verify-email")
     return visit.see("/account" if visit.caller.user_id else "/sign-in", "mail-sent")
@@ -158,7 +163,8 @@ async def forgot_page(visit: Visit) -> Reply:
 async def forgot(visit: Visit, forgotten: Given[Forgotten]) -> Reply:
     errors = Errors()
     with errors.gathered():
-        await forgotten.ask(visit.form.text("email"))
+        async with evenly():
+            await forgotten.ask(visit.form.text("email"))
     if errors:
         return await visit.page(
             "forgot_password.html", http_status=_UNFIT, form=visit.form, errors=errors
@@ -168,9 +174,18 @@ async def forgot(visit: Visit, forgotten: Given[Forgotten]) -> Reply:
 
 @page("/reset-password")
 @visited
-async def reset_page(visit: Visit) -> Reply:
-    typed = Form(token=visit.request.query_params.get("token", "")[:500])
-    return await visit.page("reset_password.html", form=typed, errors=Errors(), question=None)
+async def reset_page(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
+    """The question is told to whoever has the link: the mail tells it, too."""
+    typed, errors = Form(token=visit.request.query_params.get("token", "")), Errors()
+    question, status = None, 200
+    try:
+        question = await resetting.question(typed["token"])
+    except (TokenInvalid, TokenExpired) as no:
+        errors[""] = no.detail
+        typed, status = Form(token=""), 410 if isinstance(no, Gone) else 400
+    return await visit.page(
+        "reset_password.html", http_status=status, form=typed, errors=errors, question=question
+    )
 
 
 @form("/reset-password")
@@ -178,6 +193,7 @@ async def reset_page(visit: Visit) -> Reply:
 async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
     typed, errors, question = visit.form, Errors(), None
     try:
+        question = await resetting.question(typed["token"])
         await resetting.confirm(
             ConfirmReset(
                 token=typed["token"],
@@ -187,8 +203,7 @@ async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
         )
     except WeakPassword as weak:
         errors["password"] = weak.detail
-    except ResetAnswerWrong as wrong:
-        question = str(wrong.facts.get("question") or "Your security question")
+    except ResetAnswerWrong:
         errors["reset_answer"] = "Please answer the question you once chose."
     except (TokenInvalid, TokenExpired) as no:
         errors[""] = no.detail
