@@ -5,6 +5,13 @@ from dishka import Provider, Scope, alias, provide
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
 from shop.adapters.memory.cart import MemoryCarts
 from shop.adapters.memory.checkup import InProcess
+from shop.adapters.memory.clients import (
+    MemoryAuthorizationCodes,
+    MemoryClientReads,
+    MemoryClients,
+    MemoryRevokedTokens,
+    MemorySigningKeys,
+)
 from shop.adapters.memory.events import (
     MemoryDeadLetters,
     MemoryEventLog,
@@ -30,6 +37,13 @@ from shop.ports.cache import Cache, RateLimiter
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
+from shop.ports.clients import (
+    AuthorizationCodes,
+    ClientReads,
+    Clients,
+    RevokedTokens,
+    SigningKeys,
+)
 from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
@@ -119,6 +133,28 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.APP)
     def secrets(self, store: MemoryStore, ids: Ids) -> Secrets:
         return MemorySecrets(store, ids)
+
+    # --- programs that people let in ---
+
+    @provide(scope=Scope.REQUEST)
+    def clients(self, uow: MemoryUnitOfWork) -> Clients:
+        return MemoryClients(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def authorization_codes(self, uow: MemoryUnitOfWork) -> AuthorizationCodes:
+        return MemoryAuthorizationCodes(uow)
+
+    @provide(scope=Scope.REQUEST)
+    def revoked_tokens(self, uow: MemoryUnitOfWork) -> RevokedTokens:
+        return MemoryRevokedTokens(uow)
+
+    @provide(scope=Scope.APP)
+    def client_reads(self, store: MemoryStore) -> ClientReads:
+        return MemoryClientReads(store)
+
+    @provide(scope=Scope.APP)
+    def signing_keys(self, store: MemoryStore) -> SigningKeys:
+        return MemorySigningKeys(store)
 
     # --- events and single work ---
 

@@ -2,6 +2,8 @@
 
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.sql.cart import SqlCarts
+from shop.adapters.sql.checkup import EventLogCheckup
 from shop.adapters.sql.clients import (
     SqlAuthorizationCodes,
     SqlClientReads,
@@ -9,8 +11,6 @@ from shop.adapters.sql.clients import (
     SqlRevokedTokens,
     SqlSigningKeys,
 )
-from shop.adapters.sql.cart import SqlCarts
-from shop.adapters.sql.checkup import EventLogCheckup
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.factors import SqlSecondFactors, SqlTickets
@@ -31,7 +31,6 @@ from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup
-from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.clients import (
     AuthorizationCodes,
     ClientReads,
@@ -39,6 +38,7 @@ from shop.ports.clients import (
     RevokedTokens,
     SigningKeys,
 )
+from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer

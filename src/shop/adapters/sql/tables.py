@@ -47,6 +47,7 @@ sessions = sa.Table(
     sa.Column("previous_hash", Digest, nullable=True, index=True),
     sa.Column("rotated_at", Utc, nullable=True),
     sa.Column("client_id", Key(64), nullable=False),
+    sa.Column("scope", Key(1000), nullable=False, server_default="shop"),
     sa.Column("device", sa.String(200), nullable=False),
     sa.Column("amr", Key(64), nullable=False, server_default=""),
     sa.Column("created_at", Utc, nullable=False),
@@ -87,9 +88,9 @@ second_factors = sa.Table(
 sign_in_tickets = sa.Table(
     "sign_in_tickets",
     metadata,
-    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("hash", Digest, primary_key=True),
     sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
-    sa.Column("password_mark", sa.LargeBinary(32), nullable=True),
+    sa.Column("password_mark", Digest, nullable=True),
     sa.Column("first", Key(64), nullable=False),
     sa.Column("challenge", sa.LargeBinary(64), nullable=True),
     sa.Column("failures", sa.Integer, nullable=False),
@@ -108,6 +109,48 @@ addresses = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     _version(),
     sa.Index("ix_addresses_user_id", "user_id"),
+)
+
+# --- programs that people let in ---------------------------------------------------------------
+
+oauth_clients = sa.Table(
+    "oauth_clients",
+    metadata,
+    sa.Column("id", Key(64), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("redirect_uris", Json, nullable=False),
+    sa.Column("scope", Key(1000), nullable=False),
+    sa.Column("secret_hash", Digest, nullable=True),
+    sa.Column("created_at", Utc, nullable=False),
+)
+oauth_codes = sa.Table(
+    "oauth_codes",
+    metadata,
+    sa.Column("hash", Digest, primary_key=True),
+    sa.Column(
+        "client_id", Key(64), sa.ForeignKey("oauth_clients.id", ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("granted_in", Id, nullable=False),
+    sa.Column("redirect_uri", Key(1000), nullable=False),
+    sa.Column("challenge", Key(64), nullable=False),
+    sa.Column("scope", Key(1000), nullable=False),
+    sa.Column("nonce", Key(500), nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+    sa.Column("session_id", Id, nullable=True),
+)
+revoked_tokens = sa.Table(
+    "revoked_tokens",
+    metadata,
+    sa.Column("id", Key(64), primary_key=True),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
+)
+signing_keys = sa.Table(
+    "signing_keys",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("made_at", Utc, nullable=False),
 )
 
 # --- catalogue ---------------------------------------------------------------------------------

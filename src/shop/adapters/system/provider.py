@@ -10,6 +10,8 @@ from shop.adapters.system.emails import ValidatedAddresses
 from shop.adapters.system.guessing import ZxcvbnGuessing
 from shop.adapters.system.passwords import Argon2Passwords
 from shop.adapters.system.tokens import JoseTokens
+from shop.core.users.model import IdentityRules
+from shop.ports.clients import SigningKeys
 from shop.ports.outbox import Sealer
 from shop.ports.system import Clock, Ids, Secrets
 from shop.ports.users import EmailAddresses, Guessing, Passwords, Tokens
@@ -77,8 +79,11 @@ class Identity(Provider):
         guessing.close()
 
     @provide
-    def tokens(self, secrets: Secrets, clock: Clock) -> Tokens:
-        return JoseTokens(secrets, clock, issuer=self._site_url, audience=self._site_url)
+    def tokens(
+        self, secrets: Secrets, keys: SigningKeys, clock: Clock, rules: IdentityRules
+    ) -> Tokens:
+        url = self._site_url
+        return JoseTokens(secrets, keys, clock, issuer=url, audience=url, lasts=rules.access_lasts)
 
     @provide
     def emails(self) -> EmailAddresses:

@@ -99,6 +99,10 @@ class Caller(Struct, frozen=True, kw_only=True):
         if not self.may(permission):
             raise Denied("You may not do this.", permission=permission)
 
+    def lets(self, scope: Scope) -> bool:
+        """Whether the token was given for that."""
+        return Scope.SHOP in self.scope or scope in self.scope
+
     def person(self, scope: Scope = Scope.SHOP) -> UserId | None:
         """Who it is, or None; `scope` is what a program needs to do this for them.
 
@@ -107,7 +111,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         """
         if self.client_id is not None:
             raise Denied("This token was given to a program, not to a person.")
-        if self.user_id is not None and not {Scope.SHOP, scope} & self.scope:
+        if self.user_id is not None and not self.lets(scope):
             raise Denied("This token was not given for that.", scope=scope)
         return self.user_id
 

@@ -50,6 +50,10 @@ class Profile:
         caller.known(Scope.EMAIL)
         return await self._reads.get(caller.known(Scope.PROFILE))
 
+    async def identity(self, caller: Caller) -> User:
+        """For a program that was let in to learn who somebody is."""
+        return await self._reads.get(caller.known(Scope.OPENID))
+
     async def update(self, caller: Caller, change: ProfileChange) -> User:
         """A new e-mail only waits: a link goes to it. Raises `Malformed` or `EmailTaken`."""
         user_id = caller.known()

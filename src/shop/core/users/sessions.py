@@ -1,14 +1,14 @@
 """Staying signed in, and ending it."""
 
 from shop.core.kernel.access import Caller
-from shop.core.kernel.errors import Unauthenticated
 from shop.core.kernel.ids import SessionId
+from shop.core.users.clients import ScopeInvalid
 from shop.core.users.issuing import Issuer, RefreshToken, TokenPair
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import GrantInvalid, IdentityRules, Session, SessionNotFound
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import Sessions, Tokens, UserReads, Users
+from shop.ports.users import Sessions, UserReads, Users
 
 #: More than anybody reads; older ones still can be ended by changing the password.
 LISTED = 100
@@ -35,9 +35,14 @@ class Refreshing:
         self._clock = clock
         self._rules = rules
 
-    async def refresh(self, text: str, client_id: str) -> TokenPair:
-        """Raises `GrantInvalid`. A token that was used before ends its session: somebody has
-        a copy, and nobody can tell which of the two is the thief."""
+    async def refresh(
+        self, text: str, client_id: str, asked: frozenset[str] = frozenset()
+    ) -> TokenPair:
+        """`asked` narrows the access token's scope. Raises `GrantInvalid` or `ScopeInvalid`.
+
+        A token that was used before ends its session: somebody has a copy, and nobody can tell
+        which of the two is the thief.
+        """
         used = RefreshToken.parse(text)
         following = await self._issuer.successor(used)
         now = self._clock.now()
@@ -46,6 +51,8 @@ class Refreshing:
             session = await self._sessions.find(used.session_id)
             if session is None or session.client_id != client_id or not session.alive(now):
                 raise GrantInvalid("This refresh token is not valid any more.")
+            if not asked <= frozenset(session.scope.split()):
+                raise ScopeInvalid("More was asked for than was granted.")
             if session.refresh_hash == used.hash:
                 rotated = session.rotate(following.hash, now, self._rules)
                 await self._sessions.save(rotated)
@@ -58,7 +65,8 @@ class Refreshing:
         if stolen:
             await self._liveness.ended(session.id)
             raise GrantInvalid("This refresh token was used before; please sign in again.")
-        return await self._issuer.pair(user, following)
+        scope = " ".join(sorted(asked)) or session.scope
+        return await self._issuer.pair(user, following, client_id=client_id, scope=scope)
 
 
 class SignOut:
@@ -67,14 +75,12 @@ class SignOut:
         uow: UnitOfWork,
         sessions: Sessions,
         reads: UserReads,
-        tokens: Tokens,
         liveness: Liveness,
         clock: Clock,
     ) -> None:
         self._uow = uow
         self._sessions = sessions
         self._reads = reads
-        self._tokens = tokens
         self._liveness = liveness
         self._clock = clock
 
@@ -97,26 +103,9 @@ class SignOut:
             raise SessionNotFound("There is no such session.")
         await self._end(session_id, "ended by its owner")
 
-    async def revoke(self, text: str, client_id: str) -> None:
-        """End the session of a refresh or access token; unknown ones are no error (RFC 7009)."""
-        session_id = await self._session_of(text, client_id)
-        if session_id is not None:
-            await self._end(session_id, "revoked")
-
-    async def _session_of(self, text: str, client_id: str) -> SessionId | None:
-        try:
-            token = RefreshToken.parse(text)
-        except GrantInvalid:
-            try:
-                return (await self._tokens.verify(text)).session_id
-            except Unauthenticated:
-                return None
-        async with self._uow.begin():
-            session = await self._sessions.find(token.session_id)
-        if session is None or session.client_id != client_id:
-            return None
-        known = token.hash in {session.refresh_hash, session.previous_hash}
-        return session.id if known else None
+    async def revoke(self, session_id: SessionId) -> None:
+        """End it for a client that showed a token of it."""
+        await self._end(session_id, "revoked")
 
     async def _end(self, session_id: SessionId, reason: str) -> None:
         now = self._clock.now()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shop.adapters.sql.types import Id, Json, Key, Utc
+from shop.adapters.sql.types import Digest, Id, Json, Key, Utc
 
 revision = "0003"
 down_revision = "0002"
@@ -36,9 +36,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "sign_in_tickets",
-        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("hash", Digest, nullable=False),
         sa.Column("user_id", Id(), nullable=True),
-        sa.Column("password_mark", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("password_mark", Digest, nullable=True),
         sa.Column("first", Key(64), nullable=False),
         sa.Column("challenge", sa.LargeBinary(length=64), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
