@@ -17,6 +17,7 @@ from shop.core.users.liveness import Liveness
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.api.addresses import AddressController
 from shop.entrypoints.http.api.admin_users import UserAdminController
+from shop.entrypoints.http.api.factors import FactorController, SecondStepController
 from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.auth import JwtAuthenticator
 from shop.entrypoints.http.oauth import OAuthController
@@ -145,7 +146,14 @@ async def identity_app(container: AsyncContainer) -> Litestar:
     tokens, liveness = await container.get(Tokens), await container.get(Liveness)
     authenticator = JwtAuthenticator(tokens, liveness)
     return Litestar(
-        [IdentityController, AddressController, UserAdminController, OAuthController],
+        [
+            IdentityController,
+            FactorController,
+            SecondStepController,
+            AddressController,
+            UserAdminController,
+            OAuthController,
+        ],
         exception_handlers=PROBLEMS,
         state=State({"container": container, "authenticator": authenticator}),
     )

@@ -15,6 +15,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "Load the demo catalogue."),
     "import": ("import_:import_", "Import products from another shop's export."),
     "create-admin": ("create_admin:create_admin", "Make the first administrator."),
+    "reset-factors": (
+        "reset_factors:reset_factors",
+        "Let somebody in without their second factor.",
+    ),
     "audit": ("audit:audit", "Compare stock, orders, payments, events and mails."),
     "doctor": ("doctor:doctor", "Check the settings and every server they name."),
     "dlq": ("dlq:dlq", "List or replay events that a consumer gave up on."),

@@ -19,6 +19,7 @@ from shop.entrypoints.http.api.admin_users import UserAdminController
 from shop.entrypoints.http.api.cart import CartController
 from shop.entrypoints.http.api.catalog import CatalogController, show_medium
 from shop.entrypoints.http.api.checkout import CheckoutController
+from shop.entrypoints.http.api.factors import FactorController, SecondStepController
 from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
@@ -69,11 +70,13 @@ API_ROUTES: list[ControllerRouterHandler] = [
     CatalogController,
     CheckoutController,
     EmailAdminController,
+    FactorController,
     IdentityController,
     OAuthController,
     OrderController,
     PaymentController,
     RazorpayController,
+    SecondStepController,
     UserAdminController,
     healthz,
     openapi_json,

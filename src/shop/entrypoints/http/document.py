@@ -126,8 +126,18 @@ _ONCE = (
     *("/checkout", "/cancel", "/refunds", "/adjustments", "/resend", "/payment-link", "/returns"),
     *("/pack", "/ship", "/deliver", "/tracking-events"),
 )
-_ALSO = {"/verify-email": 410, "/resetpassword/confirm": 410, "/login": 401, "/razorpay": 401}
+_ALSO = {
+    "/verify-email": 410,
+    "/resetpassword/confirm": 410,
+    "/login": 401,
+    "/razorpay": 401,
+    "/login/second-factor": 401,
+    "/second-factor/options": 401,
+    "/login/passkey": 401,
+}
 
+#: Where a guest's cart goes along.
+_SIGN_IN = ("/login", "/login/second-factor", "/login/passkey")
 _CALLBACK = "/payments/razorpay/callback"
 _WEBHOOK = "/webhooks/razorpay"
 _BACK = (
@@ -331,7 +341,7 @@ def _parameter(given: Json, handler: HTTPRouteHandler) -> Json:
 
 def _more_parameters(path: str, method: str) -> list[Json]:
     names: list[str] = []
-    if path.startswith(_CART) or path.endswith("/login"):
+    if path.startswith(_CART) or path.endswith(_SIGN_IN):
         names.append("CartToken")
     if path.startswith(_ORDER):
         names.append("OrderToken")
