@@ -17,11 +17,14 @@ from sqlalchemy import make_url
 
 from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.feeds.provider import FeedReaders
-from shop.adapters.files.mail_provider import FilePosting
 from shop.adapters.files.media_provider import FolderPictures
+from shop.adapters.kafka.provider import KafkaEvents
+from shop.adapters.kafka.topics import Layout
 from shop.adapters.letters.jinja import JinjaLetters
 from shop.adapters.memory.admin_log import MemoryLog
+from shop.adapters.mail.provider import FilePosting, SmtpPosting
 from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
+from shop.adapters.memory.events import NoTopics
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
@@ -113,16 +116,18 @@ from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
+from shop.entrypoints.actors.log_feed import LogFeeds
 from shop.entrypoints.http.api.order_answers import OrderAnswers
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports import mail
+from shop.ports.bus import Feeds, Subscriptions, Topics
 from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.checkout import Answers
 from shop.ports.notifications import Post
 from shop.ports.payments import Gateway
-from shop.ports.system import Secrets
+from shop.ports.system import Clock, Ids, Lease, Secrets
 from shop.ports.uow import Units
 from shop.settings import Settings
 
@@ -341,6 +346,14 @@ class CatalogParts(Provider):
         return ImportDesk(work, begin)
 
 
+def _believed(settings: Settings) -> timedelta:
+    """How long a session may be held to be alive: not at all where replicas share a database but
+    no cache, since one would not hear that another ended it."""
+    served = settings.database_url.startswith(("sqlite", "memory:"))
+    alone = settings.cache.url.startswith("memory:")
+    return timedelta(0) if alone and not served else timedelta(seconds=5)
+
+
 class Conditions(Provider):
     """What the settings say, in the words of the core."""
 
@@ -400,6 +413,7 @@ class Conditions(Provider):
             password_from=settings.passwords.min_length,
             passphrase_from=settings.passwords.passphrase_length,
             password_score=settings.passwords.min_score,
+            alive_lasts=_believed(settings),
             throttled=settings.limits.enabled,
             staff_second_factor=settings.security.staff_second_factor,
         )
@@ -510,13 +524,17 @@ def catalog_providers(settings: Settings) -> list[Provider]:
 
 def _mail(settings: Settings) -> list[Provider]:
     memory = settings.database_url.startswith("memory:")
+    return [MemoryMails() if memory else SqlMail(), _posting(settings), MailParts()]
+
+
+def _posting(settings: Settings) -> Provider:
     scheme, _, folder = settings.mail_url.partition(":")
     host = urlsplit(settings.site.url).hostname or "localhost"
-    return [
-        MemoryMails() if memory else SqlMail(),
-        MemoryPosting() if scheme == "memory" else FilePosting(Path(folder), host),
-        MailParts(),
-    ]
+    if scheme == "memory":
+        return MemoryPosting()
+    if scheme == "file":
+        return FilePosting(Path(folder), host)
+    return SmtpPosting(str(settings.mail_url), host)
 
 
 def storage_providers(settings: Settings) -> list[Provider]:
@@ -531,6 +549,35 @@ def storage_providers(settings: Settings) -> list[Provider]:
 
     pool = settings.database
     return [SqlStorage(), MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)]
+
+
+class EmbeddedBus(Provider):
+    """Consumers read the event log of the storage."""
+
+    scope = Scope.APP
+
+    @provide
+    def feeds(
+        self, subscriptions: Subscriptions, lease: Lease, clock: Clock, ids: Ids
+    ) -> Feeds:
+        return LogFeeds(subscriptions, lease, clock, ids.new().hex)
+
+    @provide
+    def topics(self) -> Topics:
+        return NoTopics()
+
+
+def _bus(settings: Settings) -> Provider:
+    bus = settings.bus
+    if not bus.url.startswith("kafka:"):
+        return EmbeddedBus()
+    layout = Layout(
+        bus.partitions,
+        bus.replication,
+        timedelta(hours=bus.retention_hours),
+        make=not settings.site.production,
+    )
+    return KafkaEvents(bus.url, bus.prefix, layout)
 
 
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
@@ -558,6 +605,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         Conditions(settings),
         UseCases(),
         DeskRoom(),
+        _bus(settings),
         *([GivenSecrets(secret)] if (secret := settings.security.secret.reveal()) else []),
         *overrides,
         validation_settings=STRICT_VALIDATION,

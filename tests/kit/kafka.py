@@ -155,8 +155,10 @@ def _kafka(folder: Path) -> tuple[str, Process]:
     scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
     cluster = "MkU3OEVBNTcwNTJENDM2Qg"
     made = subprocess.run(  # noqa: S603 - found on the path
-        java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
-        + ["--add-scram", scram],
+        java(
+            *("kafka.tools.StorageTool", "format", "-t", cluster),
+            *("-c", str(properties), "--add-scram", scram),
+        ),
         check=False,
         capture_output=True,
         text=True,

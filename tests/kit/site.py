@@ -28,7 +28,7 @@ from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.http.site import SiteRules, make_site
-from shop.ports.bus import DeadLetters, EventBus, Subscriptions
+from shop.ports.bus import DeadLetters, EventBus, Feeds
 from shop.ports.outbox import Outbox
 from shop.ports.sandbox import SandboxBooks
 from shop.ports.system import Clock, Lease
@@ -200,9 +200,6 @@ async def _relay(container: AsyncContainer) -> OutboxRelay:
 
 
 async def _consumers(container: AsyncContainer) -> list[Consumer]:
-    subscriptions, dead = await container.get(Subscriptions), await container.get(DeadLetters)
-    lease, clock = await container.get(Lease), await container.get(Clock)
-    return [
-        Consumer(reaction, subscriptions, dead, lease, clock, "test")
-        for reaction in reactions(container)
-    ]
+    feeds, dead = await container.get(Feeds), await container.get(DeadLetters)
+    clock = await container.get(Clock)
+    return [Consumer(reaction, feeds, dead, clock) for reaction in reactions(container)]

@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("SHOP_DATABASE_URL", "oracle://a:b@c/d", "is not supported; use sqlite+aiosqlite: or"),
         ("SHOP_CACHE_URL", "redis://c", "redis: is not available in this version; use memory:."),
         ("SHOP_CACHE_URL", "", "is not supported; use memory:."),
-        ("SHOP_BUS_URL", "kafka://c:1", "use database:."),
+        ("SHOP_BUS_URL", "nats://c:1", "is not supported; use database: or kafka:."),
         ("SHOP_MAIL_URL", "smtp://c", "use file: or memory:."),
         ("SHOP_MEDIA_URL", "s3://c", "use file: or memory:."),
         ("SHOP_SEARCH_URL", "opensearch://c", "use embedded: or database:."),

@@ -6,7 +6,7 @@ from itertools import islice
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.kernel.ids import EventId
-from shop.ports.bus import DeadLetter, DeadLetters, EventBus, Subscriptions
+from shop.ports.bus import DeadLetter, DeadLetters, EventBus, Subscriptions, Topics
 from shop.ports.outbox import Envelope, Inbox, Outbox
 
 
@@ -52,9 +52,11 @@ class MemoryEventLog(EventBus, Subscriptions):
                 places[event.id] = len(places) + 1
                 log[places[event.id]] = event
 
-    async def fetch(self, consumer: str, limit: int) -> list[Envelope]:
-        log = self._store.table("event_log")
-        first = self._cursor(consumer) + 1
+    async def fetch(
+        self, consumer: str, limit: int, after: Envelope | None = None
+    ) -> list[Envelope]:
+        log, places = self._store.table("event_log"), self._store.table("event_places")
+        first = (self._cursor(consumer) if after is None else places[after.id]) + 1
         return [log[n] for n in range(first, first + limit) if n in log]
 
     async def ack(self, consumer: str, last: Envelope) -> None:
@@ -76,6 +78,13 @@ class MemoryEventLog(EventBus, Subscriptions):
     def _cursor(self, consumer: str) -> int:
         cursor: int = self._store.table("cursors").get(consumer, 0)
         return cursor
+
+
+class NoTopics(Topics):
+    """An embedded bus is one log, and needs none."""
+
+    async def migrate(self) -> list[str]:
+        return []
 
 
 class MemoryDeadLetters(DeadLetters):

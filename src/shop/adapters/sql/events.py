@@ -35,13 +35,23 @@ _CURSOR = (
     sa.select(cursors.c.seq).where(cursors.c.consumer == bindparam("consumer")).scalar_subquery()
 )
 _UNSEEN = event_log.c.seq > sa.func.coalesce(_CURSOR, sa.literal_column("0"))
-_NEXT = Hot(
-    sa.select(*_wire(event_log))
-    .where(_UNSEEN)
-    .order_by(event_log.c.seq)
-    .limit(sa.literal_column(str(_MOST)))
-    .offset(sa.literal_column("0"))  # SQLAlchemy would bind it, and `fetch` binds one thing
-)
+#: Once everybody has seen it, an event may be forgotten: then the cursor stands where it was.
+_AFTER = sa.select(event_log.c.seq).where(event_log.c.id == bindparam("event")).scalar_subquery()
+_BEYOND = event_log.c.seq > sa.func.coalesce(_AFTER, _CURSOR, sa.literal_column("0"))
+
+
+def _some(unseen: sa.ColumnElement[bool]) -> Hot:
+    return Hot(
+        sa.select(*_wire(event_log))
+        .where(unseen)
+        .order_by(event_log.c.seq)
+        .limit(sa.literal_column(str(_MOST)))
+        .offset(sa.literal_column("0"))  # SQLAlchemy would bind it, behind what `fetch` binds
+    )
+
+
+_NEXT = _some(_UNSEEN)
+_NEXT_AFTER = _some(_BEYOND)
 _LAG = sa.select(sa.func.count()).select_from(event_log).where(_UNSEEN)
 _PLACE = sa.select(event_log.c.seq).where(event_log.c.id == bindparam("event"))
 _SEEN_BY_ALL = sa.select(sa.func.min(cursors.c.seq)).scalar_subquery()
@@ -113,9 +123,15 @@ class SqlEventLog(EventBus, Subscriptions):
 
         await self._database.run(append(), lazy=True)
 
-    async def fetch(self, consumer: str, limit: int) -> list[Envelope]:
+    async def fetch(
+        self, consumer: str, limit: int, after: Envelope | None = None
+    ) -> list[Envelope]:
         async def query(conn: Conn) -> list[Envelope]:
-            return [_to_envelope(row) for row in (await conn.fetch(_NEXT, [consumer]))[:limit]]
+            if after is None:
+                rows = await conn.fetch(_NEXT, [consumer])
+            else:
+                rows = await conn.fetch(_NEXT_AFTER, [after.id.bytes, consumer])
+            return [_to_envelope(row) for row in rows[:limit]]
 
         return await self._database.read(query)
 

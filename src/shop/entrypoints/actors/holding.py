@@ -1,15 +1,21 @@
 """Keeps a lease while there is work to do."""
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
+from shop.core.kernel.errors import Unavailable
 from shop.ports.system import Clock, Lease
 
 SPAN = timedelta(seconds=5)
+#: Renewing is a write, so it is done when a third of the span has passed.
+_RENEWAL = SPAN / 3
+
+T = TypeVar("T")
 
 
 class Holding:
-    """Renews only when a third of the span has passed: renewing is a write."""
-
     def __init__(self, lease: Lease, clock: Clock, name: str, holder: str) -> None:
         self._lease = lease
         self._clock = clock
@@ -23,8 +29,23 @@ class Holding:
         if self._renew_at is not None and now < self._renew_at:
             return True
         held = await self._lease.hold(self._name, self._holder, SPAN)
-        self._renew_at = now + SPAN / 3 if held else None
+        self._renew_at = now + _RENEWAL if held else None
         return held
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that may take longer than the lease lasts; it ends when the lease is lost."""
+        task = asyncio.create_task(work)
+        try:
+            while True:
+                await asyncio.wait({task}, timeout=_RENEWAL.total_seconds())
+                if task.done():
+                    return task.result()
+                if not await self.keep():
+                    raise Unavailable(f"The lease {self._name} was lost.")
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
 
     async def drop(self) -> None:
         """Let the next one begin at once."""

@@ -23,6 +23,7 @@ class OutboxRelay:
     """An actor: one at a time among all processes, which it sees to with the lease `relay-0`.
 
     It dies between publishing and forgetting at worst: then the bus gets the same events again.
+    When the lease is lost while the bus is slow, publishing ends at once.
     """
 
     name = "relay"
@@ -93,7 +94,7 @@ class OutboxRelay:
             self.oldest_seconds = 0.0
             return 0
         self.oldest_seconds = (self._clock.now() - batch[0].at).total_seconds()
-        await self._bus.publish(batch)
+        await self._holding.during(self._bus.publish(batch))
         await self._outbox.done(batch)
         for tell in self._then:
             tell()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dishka import AsyncContainer
 
 from shop.core.checkout.order_mails import CONSUMER, HEARS, News, OrderMails
-from shop.entrypoints.actors.consumer import Arrived, Reaction
+from shop.entrypoints.actors.consumer import Reaction
+from shop.entrypoints.actors.lanes import Arrived
 from shop.entrypoints.consumers.registry import Opener
 
 
@@ -15,4 +16,5 @@ def order_mails(container: AsyncContainer) -> Reaction:
             mails = await scope.get(OrderMails)
             await mails.react_all([News(one.id, one.fact) for one in events])
 
-    return Reaction(CONSUMER, Opener(HEARS), react)
+    opener = Opener(HEARS)
+    return Reaction(CONSUMER, opener.topics, opener, react)

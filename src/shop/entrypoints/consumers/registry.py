@@ -10,7 +10,8 @@ from shop.core.notifications import model as notifications
 from shop.core.orders import model as orders
 from shop.core.payments import model as payments
 from shop.core.users import factors, linked, model as users
-from shop.entrypoints.actors.consumer import Arrived
+from shop.entrypoints.actors.lanes import Arrived
+from shop.ports.bus import UNREADABLE
 from shop.ports.outbox import Envelope
 
 _MODELS = (catalog, inventory, notifications, orders, payments, users, factors, linked)
@@ -29,10 +30,13 @@ class Opener:
 
     def __init__(self, wanted: Collection[type[Event]]) -> None:
         self._wanted = {kind.kind(): kind for kind in wanted}
+        self.topics = frozenset(kind.topic for kind in wanted)
 
     def __call__(self, envelope: Envelope) -> Arrived | None:
         """None for other events. Raises `ValueError` for a body that cannot be read."""
         kind = self._wanted.get(envelope.kind)
+        if envelope.kind == UNREADABLE:
+            raise ValueError("This is no CloudEvent of the shop.")
         if kind is None:
             return None
         fact, caused_by = unseal(envelope, kind)

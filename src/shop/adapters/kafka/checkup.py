@@ -1,0 +1,23 @@
+"""Whether Kafka is there, for the doctor."""
+
+from shop.adapters.kafka.cluster import Cluster
+from shop.adapters.kafka.topics import KafkaTopics
+from shop.core.kernel.errors import Unavailable
+from shop.ports.checkup import BusCheckup, Unwell
+
+
+class KafkaCheckup(BusCheckup):
+    def __init__(self, cluster: Cluster, topics: KafkaTopics) -> None:
+        self._cluster = cluster
+        self._topics = topics
+
+    async def examine(self) -> str:
+        try:
+            missing = await self._topics.missing()
+        except Unavailable as error:
+            raise Unwell(
+                error.detail.removesuffix("."), "see that it runs, and check SHOP_BUS_URL"
+            ) from error
+        if missing:
+            raise Unwell(f"Kafka has no topic {missing[0]}", "run `shop migrate`")
+        return f"Kafka at {', '.join(self._cluster.hosts)}"
