@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -33,13 +33,13 @@ _SCHEMES = {
     "database": ("sqlite+aiosqlite:", "sqlite:", "mysql+asyncmy:", "mysql:", "memory:"),
     "cache": ("memory:",),
     "bus": ("database:", "kafka:"),
-    "mail": ("file:", "memory:"),
+    "mail": ("file:", "memory:", "smtp:", "smtps:"),
     "media": ("file:", "memory:"),
     "search": ("embedded:", "database:"),
 }
 _NOT_YET = frozenset(
     {
-        *("redis:", "rediss:", "smtp:", "smtps:", "s3:"),
+        *("redis:", "rediss:", "s3:"),
         "opensearch:",
     }
 )
@@ -483,6 +483,8 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
         optional = not getattr(_SECTIONS[section](), "url", "")
         if (url or not optional) and scheme not in supported:
             _refuse(name_of(section, "url"), scheme, supported)
+    if settings.mail.url.startswith("smtp"):
+        _check_smtp(settings.mail.url, name_of("mail", "url"))
     if settings.payments.provider == "razorpay":
         keys = ("key_id", "key_secret", "webhook_secret")
         missing = [key for key in keys if not getattr(settings.razorpay, key)]
@@ -492,6 +494,29 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
                 f"{', '.join(name_of('razorpay', key) for key in missing)}."
             )
         _check_razorpay(settings.razorpay, name_of)
+
+
+def _check_smtp(url: str, name: str) -> None:
+    """A password must not go in the clear, unless it stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if not host or port == 0 or parts.path not in {"", "/"} or parts.fragment:
+        raise SettingsError(f"{name}: must be smtp://user:password@host:port or smtps://….")
+    options = parse_qs(parts.query, keep_blank_values=True)
+    known = {"required", "never"} if parts.scheme == "smtp" else set[str]()
+    if options.keys() - {"starttls"} or any(
+        len(values) > 1 or values[0] not in known for values in options.values()
+    ):
+        raise SettingsError(
+            f"{name}: behind ? only starttls=required or starttls=never may stand, with smtp://."
+        )
+    if parts.username and options.get("starttls") == ["never"] and host not in _LOCAL:
+        raise SettingsError(
+            f"{name}: with a password, starttls=never is allowed for localhost only."
+        )
 
 
 def _check_razorpay(razorpay: Razorpay, name_of: _NameOf) -> None:

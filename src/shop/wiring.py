@@ -21,8 +21,8 @@ from shop.adapters.files.media_provider import FolderPictures
 from shop.adapters.kafka.provider import KafkaEvents
 from shop.adapters.kafka.topics import Layout
 from shop.adapters.letters.jinja import JinjaLetters
-from shop.adapters.memory.admin_log import MemoryLog
 from shop.adapters.mail.provider import FilePosting, SmtpPosting
+from shop.adapters.memory.admin_log import MemoryLog
 from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.events import NoTopics
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting

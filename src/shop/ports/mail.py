@@ -67,15 +67,19 @@ class Letters(Protocol):
 
 
 class NotSent(Exception):
-    """The post did not take a mail. The text may be stored; `for_good`: it never will."""
+    """The post did not take a mail. The text may be stored; `for_good`: it never will;
+    `in_doubt`: it broke off so late that it may have taken it."""
 
-    def __init__(self, reason: str, *, for_good: bool = False) -> None:
+    def __init__(self, reason: str, *, for_good: bool = False, in_doubt: bool = False) -> None:
         super().__init__(reason)
         self.for_good = for_good
+        self.in_doubt = in_doubt
 
 
 class MailTransport(Protocol):
+    #: Whether a mail that is sent again takes the place of the first.
+    repeatable: bool = False
+
     @abstractmethod
     async def send(self, email: Email) -> None:
-        """Return once the post has it for good; sending it again makes no second mail where the
-        post can tell. Raises `NotSent`."""
+        """Return once the post has it for good. Raises `NotSent`."""

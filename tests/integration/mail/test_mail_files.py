@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from shop.adapters.files.mail import MailFiles
+from shop.adapters.mail.folder import MailFiles
 from shop.core.kernel.ids import EmailId
 from shop.core.notifications.model import Email
 from shop.ports.mail import NotSent

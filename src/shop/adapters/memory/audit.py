@@ -9,7 +9,7 @@ from uuid import UUID
 from shop.adapters.memory.store import MemoryStore
 from shop.core.inventory.model import MoveKind
 from shop.core.kernel.ids import OrderId, VariantId
-from shop.core.notifications.model import EmailStatus
+from shop.core.notifications.model import WAITING, EmailStatus
 from shop.core.orders.model import Order, OrderConfirmed, OrderStatus
 from shop.ports.audit import (
     Books,
@@ -133,7 +133,7 @@ class _Snapshot(Snapshot):
         unheard = [e for n, e in self._tables.get("event_log", {}).items() if n > cursor]
         kind = OrderConfirmed.kind()
         mails = self._all("emails")
-        queued = [email for email in mails if email.status is EmailStatus.QUEUED]
+        queued = [email for email in mails if email.status in WAITING]
         return Flow(
             outbox=len(waiting),
             oldest_event=waiting[0].at if waiting else None,

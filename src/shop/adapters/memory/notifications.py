@@ -78,6 +78,8 @@ class MemoryEmailReads(EmailReads):
 class MemoryMail(MailTransport):
     """Keeps what was sent, by the id of the mail."""
 
+    repeatable = True
+
     def __init__(self) -> None:
         self.sent: dict[EmailId, Email] = {}
 

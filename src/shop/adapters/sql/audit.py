@@ -30,7 +30,7 @@ from shop.adapters.sql.tables import (
 from shop.adapters.sql.types import Id
 from shop.core.inventory.model import MoveKind
 from shop.core.kernel.ids import EventId, OrderId, PaymentId, VariantId
-from shop.core.notifications.model import EmailStatus
+from shop.core.notifications.model import WAITING, EmailStatus
 from shop.core.orders.model import OrderConfirmed, OrderStatus
 from shop.core.payments.model import PaymentStatus, RefundStatus
 from shop.ports.audit import (
@@ -134,7 +134,7 @@ _ON_THE_WAY = (
     .union_all(sa.select(event_log.c.key).where(_UNHEARD, event_log.c.kind == _CONFIRMED))
 )
 _OLDEST = sa.select(outbox).order_by(outbox.c.seq).limit(1)
-_QUEUED = emails.c.status == EmailStatus.QUEUED.value
+_QUEUED = emails.c.status.in_([status.value for status in sorted(WAITING)])
 
 
 class SqlBooks(Books):

@@ -1,5 +1,6 @@
 """A mail of the shop, from the queue to the post."""
 
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -15,16 +16,35 @@ from shop.core.kernel.ids import EmailId
 MOST_TRIES = 12
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(hours=2)
+#: Whoever reads such a link before its owner takes the account over; kept copies must not have it.
+_ACCOUNT_LINK = re.compile(r"(/(?:verify-email|reset-password)\?token=)[A-Za-z0-9_-]+")
 
 
 class EmailNotFound(NotFound):
     code = "email-not-found"
 
 
+#: Nobody sends a mail for so long: whoever began and has not said how it ended, is dead.
+LONGEST_SENDING = timedelta(seconds=60)
+UNKNOWN_END = (
+    "Twice the sending broke off without an answer. Look for this mail's Message-ID in the log of"
+    " the mail server, and resend it if it is not there."
+)
+
+
 class EmailStatus(StrEnum):
+    """`sending`, and `resending` once it was in doubt, are written before the post is asked:
+    a mail found so after a crash may have gone out or not."""
+
     QUEUED = "queued"
+    SENDING = "sending"
+    RESENDING = "resending"
     SENT = "sent"
     FAILED = "failed"
+
+
+#: The post is still to be asked.
+WAITING = frozenset({EmailStatus.QUEUED, EmailStatus.SENDING, EmailStatus.RESENDING})
 
 
 class _EmailEvent(Event, frozen=True, kw_only=True):
@@ -50,7 +70,10 @@ class EmailFailed(_EmailEvent, frozen=True, kw_only=True):
 class Email(Struct, frozen=True, kw_only=True):
     """`dedupe` names its cause, `subject_id` the order or user it is about.
 
-    `next_try_at` is when the post is asked (again); None when there is nothing to send.
+    A mail in doubt is sent once more, under the Message-ID it had: most mailboxes then show it
+    once, while a lost mail would leave somebody without an order confirmation. The second time it
+    is left to people. `next_try_at` is when the post is asked (again); None when there is nothing
+    to send.
     """
 
     id: EmailId
@@ -69,10 +92,23 @@ class Email(Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     version: int = 0
 
+    def leaves(self, at: datetime) -> tuple["Email", EmailFailed | None]:
+        """It is about to be handed to the post, unless it has been in doubt twice."""
+        if self.status is EmailStatus.RESENDING:
+            return self._given_up(UNKNOWN_END, at)
+        again = self.status is EmailStatus.SENDING
+        return replace(
+            self,
+            status=EmailStatus.RESENDING if again else EmailStatus.SENDING,
+            next_try_at=at + LONGEST_SENDING,
+        ), None
+
     def went(self, at: datetime) -> tuple["Email", EmailSent]:
-        """The post has taken it."""
+        """The post has taken it. Secrets that open an account are for the mailbox alone."""
         sent = replace(
             self,
+            text=_ACCOUNT_LINK.sub(r"\1...", self.text),
+            html=_ACCOUNT_LINK.sub(r"\1...", self.html),
             status=EmailStatus.SENT,
             attempts=self.attempts + 1,
             next_try_at=None,
@@ -82,19 +118,32 @@ class Email(Struct, frozen=True, kw_only=True):
         return sent, EmailSent(email_id=self.id, subject_id=self.subject_id, at=at)
 
     def missed(
-        self, error: str, at: datetime, chance: float, *, for_good: bool = False
+        self,
+        error: str,
+        at: datetime,
+        chance: float,
+        *,
+        for_good: bool = False,
+        in_doubt: bool = False,
     ) -> tuple["Email", EmailFailed | None]:
-        """The post refused it: try again later, or give up after too many tries.
+        """The post refused it, or broke off: try again later, or give up after too many tries.
 
         `chance` from 0 to 1 spreads the tries of mails that failed together.
         """
         attempts = self.attempts + 1
         tried = replace(self, attempts=attempts, error=error[:500])
+        if not in_doubt:
+            tried = replace(tried, status=EmailStatus.QUEUED)
+        elif tried.status is EmailStatus.RESENDING:
+            return tried._given_up(UNKNOWN_END, at)  # noqa: SLF001 - its own
         if for_good or attempts >= MOST_TRIES:
-            failed = replace(tried, status=EmailStatus.FAILED, next_try_at=None)
-            return failed, EmailFailed(email_id=self.id, subject_id=self.subject_id, at=at)
+            return tried._given_up(error, at)  # noqa: SLF001 - its own
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.attempts) * (0.5 + chance / 2)
         return replace(tried, next_try_at=at + pause), None
+
+    def _given_up(self, error: str, at: datetime) -> tuple["Email", EmailFailed]:
+        failed = replace(self, status=EmailStatus.FAILED, next_try_at=None, error=error[:500])
+        return failed, EmailFailed(email_id=self.id, subject_id=self.subject_id, at=at)
 
     def again(self, at: datetime) -> "Email":
         """Put a mail that never arrived back into the queue."""

@@ -9,7 +9,13 @@ from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import EmailId
 from shop.core.kernel.page import Page
-from shop.core.notifications.model import Email, EmailFailed, EmailSent, EmailStatus
+from shop.core.notifications.model import (
+    WAITING,
+    Email,
+    EmailFailed,
+    EmailSent,
+    EmailStatus,
+)
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
 from shop.ports.system import Clock, Ids, Lease
 from shop.ports.uow import UnitOfWork, Units
@@ -49,7 +55,8 @@ class Mailer:
     async def send_due(self, limit: int = 100) -> int:
         """Hand the mails that are due to the post, and record how that went; returns how many.
 
-        The post is asked outside any unit. Who crashes in between sends these mails once more.
+        The post is asked outside any unit. Where it would not know a mail again, the row says
+        before that it is being sent, so that a crash in between is seen afterwards.
         """
         if not await self._reads.due(self._clock.now(), 1):
             return 0
@@ -62,11 +69,28 @@ class Mailer:
                 if start and not await self._lease.hold(_LEASE, holder, _SPAN):
                     return start
                 some = due[start : start + _AT_ONCE]
+                if not self._transport.repeatable:
+                    some = await self._units.run(self._claim(some))
                 outcomes = await asyncio.gather(*(self._try(email) for email in some))
-                await self._units.run(self._record(outcomes))
+                if outcomes:
+                    await self._units.run(self._record(outcomes))
             return len(due)
         finally:
             await self._lease.release(_LEASE, holder)
+
+    async def _claim(self, emails: Sequence[Email]) -> list[Email]:
+        """Those that are ours to send, each marked; none when somebody else was first."""
+        now = self._clock.now()
+        leaving = [email.leaves(now) for email in emails]
+        try:
+            async with self._uow.begin():
+                saved = await self._emails.save([email for email, _ in leaving])
+                for _, fact in leaving:
+                    if fact is not None:
+                        self._uow.emit(fact)
+        except StaleWrite:
+            return []
+        return [email for email in saved if email.status in WAITING]
 
     async def _try(self, email: Email) -> Outcome:
         try:
@@ -74,7 +98,9 @@ class Mailer:
         except NotSent as error:
             chance = self._ids.secret(1)[0] / _ALL_OF_BYTE
             now = self._clock.now()
-            return email.missed(str(error), now, chance, for_good=error.for_good)
+            return email.missed(
+                str(error), now, chance, for_good=error.for_good, in_doubt=error.in_doubt
+            )
         except Exception as error:  # noqa: BLE001 - one bad mail must not hold up the others
             return email.missed(type(error).__name__, self._clock.now(), 1.0, for_good=True)
         return email.went(self._clock.now())
@@ -120,7 +146,7 @@ class MailRoom:
         now = self._clock.now()
         async with self._uow.begin():
             email = await self._emails.get(email_id)
-            if email.status is EmailStatus.QUEUED:
+            if email.status in WAITING:
                 return email
             if email.status is EmailStatus.FAILED:
                 [again] = await self._emails.save([email.again(now)])

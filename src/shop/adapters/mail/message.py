@@ -1,0 +1,62 @@
+"""A mail as RFC 5322 has it: text with an HTML alternative, and headers without a way out."""
+
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
+
+from shop.core.notifications.model import Email
+
+#: Octets in a line, by RFC 5322.
+_LONGEST = 998
+
+
+def as_message(email: Email, domain: str, *, eight_bit: bool = True) -> EmailMessage:
+    """Raises `ValueError` where a header would hold a line break or an address is none.
+
+    The Message-ID follows from the row: a mail that is sent again is seen to be the same.
+    """
+    sender, to = sender_of(email), recipient_of(email)
+    plain = sender.username.isascii() and to.username.isascii()
+    policy = (SMTP if plain else SMTPUTF8).clone(cte_type="8bit" if eight_bit else "7bit")
+    message = EmailMessage(policy=policy)
+    message["Message-ID"] = f"<{email.id.hex}@{domain}>"
+    message["Date"] = email.created_at
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = email.subject
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(email.text, cte=_encoding(email.text, eight_bit=eight_bit))
+    message.add_alternative(
+        email.html, subtype="html", cte=_encoding(email.html, eight_bit=eight_bit)
+    )
+    return message
+
+
+def sender_of(email: Email) -> Address:
+    """Raises `ValueError` for what is no address."""
+    if not email.sender.isprintable():
+        raise ValueError("this is no address")
+    return _address(*parseaddr(email.sender))
+
+
+def recipient_of(email: Email) -> Address:
+    """Raises `ValueError` for what is no address."""
+    return _address("", email.to)
+
+
+def _address(name: str, text: str) -> Address:
+    """One address and no more, whatever signs are in it; every server knows an ASCII domain."""
+    local, _, domain = text.rpartition("@")
+    if not local or not domain or not text.isprintable():
+        raise ValueError("this is no address")
+    return Address(name, local, domain.encode("idna").decode())
+
+
+def _encoding(text: str, *, eight_bit: bool) -> str | None:
+    """As it is, so that links stay whole; None leaves the rest to the library."""
+    if any(len(line) > _LONGEST for line in text.encode().splitlines()):
+        return None
+    if text.isascii():
+        return "7bit"
+    return "8bit" if eight_bit else None

@@ -1,0 +1,56 @@
+"""The post, for dishka."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from dishka import Provider, Scope, provide
+
+from shop.adapters.mail.folder import MailFiles
+from shop.adapters.mail.folder_checkup import FolderCheckup
+from shop.ports.checkup import MailCheckup
+from shop.ports.mail import MailTransport
+
+
+class FilePosting(Provider):
+    scope = Scope.APP
+
+    def __init__(self, folder: Path, domain: str) -> None:
+        super().__init__()
+        self._folder = folder
+        self._domain = domain
+
+    @provide
+    def transport(self) -> MailTransport:
+        return MailFiles(self._folder, domain=self._domain)
+
+    @provide
+    def checkup(self) -> MailCheckup:
+        return FolderCheckup(self._folder)
+
+
+class SmtpPosting(Provider):
+    """`url` as `smtp.server_of` reads it; `domain` makes the Message-IDs ours."""
+
+    scope = Scope.APP
+
+    def __init__(self, url: str, domain: str) -> None:
+        super().__init__()
+        self._url = url
+        self._domain = domain
+
+    @provide
+    async def transport(self) -> AsyncIterator[MailTransport]:
+        from shop.adapters.mail.smtp import SmtpMail, server_of  # noqa: PLC0415 - slow to load
+
+        mail = SmtpMail(server_of(self._url), domain=self._domain)
+        yield mail
+        await mail.close()
+
+    @provide
+    def checkup(self) -> MailCheckup:
+        from shop.adapters.mail.smtp import SmtpMail, server_of  # noqa: PLC0415 - as above
+        from shop.adapters.mail.smtp_checkup import SmtpCheckup  # noqa: PLC0415 - as above
+
+        server = server_of(self._url)
+        place = f"{server.host}:{server.port}"
+        return SmtpCheckup(SmtpMail(server, domain=self._domain), place)
