@@ -557,9 +557,7 @@ class EmbeddedBus(Provider):
     scope = Scope.APP
 
     @provide
-    def feeds(
-        self, subscriptions: Subscriptions, lease: Lease, clock: Clock, ids: Ids
-    ) -> Feeds:
+    def feeds(self, subscriptions: Subscriptions, lease: Lease, clock: Clock, ids: Ids) -> Feeds:
         return LogFeeds(subscriptions, lease, clock, ids.new().hex)
 
     @provide

@@ -132,3 +132,18 @@ async def test_pages_are_filtered_and_follow_one_another(container: AsyncContain
     assert (await reads.page(EmailFilter(status=EmailStatus.FAILED), 2, None)).items == ()
     with pytest.raises(Malformed):
         await reads.page(which, 2, "nonsense")
+
+
+async def test_a_mail_that_went_is_kept_without_the_secret_that_was_in_it(
+    container: AsyncContainer,
+) -> None:
+    link = "https://shop.example/reset-password?token=ab_c-d"
+    email = replace(await an_email(container), text=link, html=link)
+    await stored(container, email)
+    async with container() as scope:
+        uow, repo = await scope.get(UnitOfWork), await scope.get(Emails)
+        async with uow.begin():
+            sent, _ = email.went((await container.get(Clock)).now())
+            await repo.save([sent])
+    kept = await (await container.get(EmailReads)).get(email.id)
+    assert (kept.text, kept.html) == (link.replace("ab_c-d", "..."),) * 2

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from shop.core.kernel.ids import EmailId
 from shop.core.notifications.model import MOST_TRIES, Email, EmailFailed, EmailSent, EmailStatus
 
@@ -24,6 +26,17 @@ def test_a_mail_that_went_is_done() -> None:
     sent, fact = MAIL.went(NOON)
     assert (sent.status, sent.attempts, sent.next_try_at) == (EmailStatus.SENT, 1, None)
     assert isinstance(fact, EmailSent)
+
+
+def test_a_mail_that_went_keeps_no_link_that_opens_an_account() -> None:
+    link = "https://shop.example/reset-password?token=ab_c-d"
+    order = "https://shop.example/orders/A1?token=xyz"
+    mail = replace(MAIL, text=f"{link}\n{order}", html=f'<a href="{link}">')
+    assert mail.missed("no", NOON, 0.5)[0].text == mail.text  # it is still to be sent
+    sent, _ = mail.went(NOON)
+    assert "ab_c-d" not in sent.text + sent.html
+    assert order in sent.text
+    assert sent.html == '<a href="https://shop.example/reset-password?token=...">'
 
 
 def test_pauses_grow_and_are_spread() -> None:

@@ -30,6 +30,8 @@ _BY_DEDUPE = sa.select(emails).where(emails.c.dedupe == bindparam("cause"))
 _UPDATE = Hot(
     emails.update()
     .values(
+        text=bindparam("new_text"),
+        html=bindparam("new_html"),
         status=bindparam("new_status"),
         attempts=bindparam("new_attempts"),
         next_try_at=bindparam("new_next_try_at"),
@@ -66,6 +68,8 @@ class SqlEmails(Emails):
         conn = self._uow.conn
         rows = [
             (
+                email.text,
+                email.html,
                 email.status.value,
                 email.attempts,
                 conn.moment(email.next_try_at) if email.next_try_at else None,

@@ -28,7 +28,7 @@ class Reply:
                 "headers": [*self.headers, length],
             }
         )
-        head = scope["type"] == "http" and scope["method"] == "HEAD"
+        head = scope.get("method") == "HEAD"
         body = b"" if head else self.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
