@@ -27,6 +27,7 @@ from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
 from shop.adapters.memory.events import NoTopics
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
+from shop.adapters.memory.privacy import MemoryPrivacy
 from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
 from shop.adapters.memory.social_provider import MemorySocial
 from shop.adapters.oidc.provider import SocialProviders
@@ -41,6 +42,7 @@ from shop.adapters.sql.database import Database
 from shop.adapters.sql.database_providers import SqliteFile
 from shop.adapters.sql.mail_provider import SqlMail
 from shop.adapters.sql.orders_provider import SqlOrderStorage
+from shop.adapters.sql.privacy import SqlPrivacy
 from shop.adapters.sql.provider import SqlStorage
 from shop.adapters.sql.social_provider import SqlSocial
 from shop.adapters.system.provider import Identity, System
@@ -82,6 +84,8 @@ from shop.core.kernel.errors import ShopError
 from shop.core.notifications.queueing import QueuedPost, Sender
 from shop.core.notifications.service import Mailer, MailRoom
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
+from shop.core.privacy.erasure import AccountErasure, OrderErasure, Resolve
+from shop.core.privacy.export import Export
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins, Staffing, UserAdmin
 from shop.core.users.admission import Admission, HalfSignIns
@@ -292,6 +296,17 @@ def _social(settings: Settings) -> list[Provider]:
         SocialProviders(clients, development=not settings.site.production),
         SocialParts(),
     ]
+
+
+class PrivacyParts(Provider):
+    """What a person may take along, and how they are forgotten."""
+
+    scope = Scope.REQUEST
+
+    export = provide(Export, scope=Scope.APP)
+    order_erasure = provide(OrderErasure)
+    resolve = provide(Resolve)
+    account_erasure = provide(AccountErasure)
 
 
 class LogParts(Provider):
@@ -599,6 +614,8 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         MemoryLog() if settings.database_url.startswith("memory:") else SqlLog(),
         LogParts(),
         *_social(settings),
+        MemoryPrivacy() if settings.database_url.startswith("memory:") else SqlPrivacy(),
+        PrivacyParts(),
         *_mail(settings),
         Conditions(settings),
         UseCases(),

@@ -32,6 +32,15 @@ class Orders(Protocol):
         """Store changed orders and return them with their new versions. Raises `StaleWrite`."""
 
 
+    @abstractmethod
+    async def of_buyer(self, user_id: UserId) -> list[Order]:
+        """All orders of that customer, locked in the order of their ids."""
+
+    @abstractmethod
+    async def forget_buyers(self, orders: Sequence[Order]) -> None:
+        """Store orders as `Order.forget_buyer` made them. Raises `StaleWrite`."""
+
+
 class Invoices(Protocol):
     """Consecutive numbers without gaps. Call last in a unit: it locks the series."""
 

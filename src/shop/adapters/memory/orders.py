@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.kernel.errors import Malformed, StaleWrite
-from shop.core.kernel.ids import OrderId
+from shop.core.kernel.ids import OrderId, UserId
 from shop.core.kernel.page import Page
 from shop.core.orders.model import Order, OrderNotFound, OrderStatus
 from shop.ports.orders import Invoices, OrderFilter, OrderReads, Orders
@@ -42,6 +42,14 @@ class MemoryOrders(Orders):
                 raise StaleWrite("Somebody else changed this order first.")
             table[order.id] = order
         return saved
+
+
+    async def of_buyer(self, user_id: UserId) -> list[Order]:
+        every = self._uow.table("orders").values()
+        return sorted((o for o in every if o.user_id == user_id), key=lambda order: order.id)
+
+    async def forget_buyers(self, orders: Sequence[Order]) -> None:
+        await self.save(orders)
 
 
 class MemoryInvoices(Invoices):

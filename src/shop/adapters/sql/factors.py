@@ -58,7 +58,7 @@ class SqlSecondFactors(SecondFactors):
 
     async def of(self, user_id: UserId) -> Factors:
         row = await one(self._uow.conn, _FACTORS, {"whose": user_id})
-        return Factors(user_id=user_id) if row is None else _to_factors(row)
+        return Factors(user_id=user_id) if row is None else to_factors(row)
 
     async def save(self, factors: Factors) -> Factors:
         saved = replace(factors, version=factors.version + 1)
@@ -104,7 +104,7 @@ class SqlTickets(Tickets):
         return await self._uow.conn.run(_OLD_TICKETS, {"before": before})
 
 
-def _to_factors(row: Any) -> Factors:
+def to_factors(row: Any) -> Factors:
     return Factors(
         user_id=UserId(row.user_id),
         totp=_bytes(row.totp),

@@ -62,7 +62,7 @@ class SqlEmails(Emails):
 
     async def by_dedupe(self, dedupe: str) -> Email | None:
         row = await one(self._uow.conn, _BY_DEDUPE, {"cause": dedupe})
-        return None if row is None else _to_email(row)
+        return None if row is None else to_email(row)
 
     async def save(self, emails: Sequence[Email]) -> list[Email]:
         conn = self._uow.conn
@@ -115,7 +115,7 @@ class SqlEmailReads(EmailReads):
 
     async def _emails(self, statement: sa.Executable, params: dict[str, Any]) -> list[Email]:
         async def query(conn: Conn) -> list[Email]:
-            return [_to_email(row) for row in await conn.rows(statement, params)]
+            return [to_email(row) for row in await conn.rows(statement, params)]
 
         return await self._database.read(query)
 
@@ -145,7 +145,7 @@ def _after(cursor: str) -> UUID:
 def _known(row: Any) -> Email:
     if row is None:
         raise EmailNotFound("There is no such mail.")
-    return _to_email(row)
+    return to_email(row)
 
 
 def _to_row(conn: Conn, email: Email) -> tuple[Any, ...]:
@@ -168,7 +168,7 @@ def _to_row(conn: Conn, email: Email) -> tuple[Any, ...]:
     )
 
 
-def _to_email(row: Any) -> Email:
+def to_email(row: Any) -> Email:
     return Email(
         id=EmailId(row.id),
         dedupe=row.dedupe,

@@ -46,6 +46,9 @@ class _Document(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeline: tuple[TimelineEntry, ...] = ()
 
 
+#: A list in a statement has an end on every database.
+_AT_ONCE = 256
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Document).decode
 
@@ -72,6 +75,17 @@ _UPDATE = Hot(
         refunded=bindparam("new_refunded"),
         invoice_number=bindparam("new_invoice_number"),
         hold_until=bindparam("new_hold_until"),
+        document=bindparam("new_document"),
+        version=bindparam("new_version"),
+    )
+    .where(orders.c.id == bindparam("order"), orders.c.version == bindparam("seen"))
+)
+_OF_BUYER = sa.select(orders.c.id).where(orders.c.user_id == bindparam("user_id"))
+_FORGET_BUYER = Hot(
+    orders.update()
+    .values(
+        user_id=sa.null(),
+        email=sa.literal_column("''"),
         document=bindparam("new_document"),
         version=bindparam("new_version"),
     )
@@ -138,6 +152,22 @@ class SqlOrders(Orders):
         if await conn.many(_UPDATE, rows) != len(rows):
             raise lost("this order")
         return [replace(order, version=order.version + 1) for order in orders]
+
+
+    async def of_buyer(self, user_id: UserId) -> list[Order]:
+        rows = await self._uow.conn.rows(_OF_BUYER, {"user_id": user_id})
+        keys = sorted(row.id.bytes for row in rows)
+        found: list[Order] = []
+        for start in range(0, len(keys), _AT_ONCE):
+            found += await _load(self._uow.conn, _LOCK, keys[start : start + _AT_ONCE])
+        return found
+
+    async def forget_buyers(self, orders: Sequence[Order]) -> None:
+        rows = [
+            (_document(order), order.version + 1, order.id.bytes, order.version) for order in orders
+        ]
+        if rows and await self._uow.conn.many(_FORGET_BUYER, rows) != len(rows):
+            raise lost("this order")
 
 
 class SqlInvoices(Invoices):

@@ -41,6 +41,10 @@ class SlugTaken(Conflict):
     code = "slug-taken"
 
 
+class VariantExists(Conflict):
+    code = "variant-exists"
+
+
 class CategoryInUse(Conflict):
     code = "category-in-use"
 
@@ -212,6 +216,10 @@ class Category(Struct, frozen=True, kw_only=True):
             raise Invalid("A category needs a name.")
         if self.path.count("/") >= MOST_DEPTH:
             raise Invalid(f"Categories are at most {MOST_DEPTH} deep.")
+
+
+#: Who wrote a review, once they have deleted their account.
+ANONYMOUS = "A customer"
 
 
 class Review(Struct, frozen=True, kw_only=True):

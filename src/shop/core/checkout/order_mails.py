@@ -73,12 +73,12 @@ class OrderMails:
         written = [(one.event_id, await self._compose(one.fact)) for one in news]
         await self._units.run(self._store(written))
 
-    async def _store(self, written: Sequence[tuple[EventId, Email]]) -> None:
+    async def _store(self, written: Sequence[tuple[EventId, Email | None]]) -> None:
         async with self._uow.begin():
             fresh = [mail for id_, mail in written if await self._inbox.take(CONSUMER, id_)]
-            await self._emails.add(fresh)
+            await self._emails.add([mail for mail in fresh if mail is not None])
 
-    async def _compose(self, fact: Event) -> Email:
+    async def _compose(self, fact: Event) -> Email | None:
         match fact:
             case OrderConfirmed():
                 return await self._about(fact.order_id, confirmation_of(fact.order_id))
@@ -101,9 +101,14 @@ class OrderMails:
 
     async def _about(
         self, order_id: OrderId, cause: str, data: dict[str, Any] | None = None
-    ) -> Email:
-        """The part of the cause before the colon is also the name of the template."""
+    ) -> Email | None:
+        """The part of the cause before the colon is also the name of the template.
+
+        None when whoever bought it has deleted their account since.
+        """
         order: Order = await self._orders.get(order_id)
+        if not order.email:
+            return None
         letter = Letter(
             dedupe=cause,
             to=order.email,

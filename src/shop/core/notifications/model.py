@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shop.core.kernel.errors import NotFound
+from shop.core.kernel.errors import Conflict, NotFound
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EmailId
 
@@ -22,6 +22,10 @@ _ACCOUNT_LINK = re.compile(r"(/(?:verify-email|reset-password)\?token=)[A-Za-z0-
 
 class EmailNotFound(NotFound):
     code = "email-not-found"
+
+
+class EmailErased(Conflict):
+    code = "email-erased"
 
 
 #: Nobody sends a mail for so long: whoever began and has not said how it ended, is dead.
@@ -41,6 +45,7 @@ class EmailStatus(StrEnum):
     RESENDING = "resending"
     SENT = "sent"
     FAILED = "failed"
+    ERASED = "erased"  # whoever it went to has deleted their account
 
 
 #: The post is still to be asked.
@@ -91,6 +96,19 @@ class Email(Struct, frozen=True, kw_only=True):
     error: str | None = None
     sent_at: datetime | None = None
     version: int = 0
+
+    def erase(self) -> "Email":
+        """That there was one stays known, for the books; what it said and to whom does not."""
+        return replace(
+            self,
+            to="",
+            subject="",
+            text="",
+            html="",
+            error=None,
+            status=EmailStatus.ERASED,
+            next_try_at=None,
+        )
 
     def leaves(self, at: datetime) -> tuple["Email", EmailFailed | None]:
         """It is about to be handed to the post, unless it has been in doubt twice."""

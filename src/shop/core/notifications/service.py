@@ -12,6 +12,7 @@ from shop.core.kernel.page import Page
 from shop.core.notifications.model import (
     WAITING,
     Email,
+    EmailErased,
     EmailFailed,
     EmailSent,
     EmailStatus,
@@ -140,7 +141,7 @@ class MailRoom:
     async def resend(self, caller: Caller, email_id: EmailId, key: str = "") -> Email:
         """Return the mail that goes out: one that failed itself, of a sent one a copy.
 
-        The same idempotency `key` makes no second copy. Raises `EmailNotFound`.
+        The same idempotency `key` makes no second copy. Raises `EmailNotFound` or `EmailErased`.
         """
         caller.require(Permission.EMAILS_WRITE)
         now = self._clock.now()
@@ -148,6 +149,8 @@ class MailRoom:
             email = await self._emails.get(email_id)
             if email.status in WAITING:
                 return email
+            if email.status is EmailStatus.ERASED:
+                raise EmailErased("Whoever this mail went to has deleted their account.")
             if email.status is EmailStatus.FAILED:
                 [again] = await self._emails.save([email.again(now)])
                 self._uow.log(caller.did("email.resend", email.id, now))

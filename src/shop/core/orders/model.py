@@ -51,6 +51,17 @@ SOLD = frozenset(
 )
 
 
+#: Goods of these orders are still to arrive, or to be paid.
+OPEN = frozenset(
+    {
+        OrderStatus.PENDING_PAYMENT,
+        OrderStatus.CONFIRMED,
+        OrderStatus.PACKED,
+        OrderStatus.SHIPPED,
+    }
+)
+
+
 class OrderNotFound(NotFound):
     code = "order-not-found"
 
@@ -299,6 +310,19 @@ class Order(Struct, frozen=True, kw_only=True):
         """Repeat what the payment says."""
         return replace(self, payment_status=status, refunded=refunded)
 
+    def forget_buyer(self) -> "Order":
+        """Without the person. Name and address stay where an invoice shows them, nothing else."""
+        invoiced = self.invoice_number is not None
+        billing = self.billing_address
+        return replace(
+            self,
+            user_id=None,
+            email="",
+            shipping_address=_forgotten(self.shipping_address, invoiced=invoiced),
+            billing_address=_forgotten(billing, invoiced=invoiced) if billing else None,
+            timeline=tuple(_unsaid(entry) for entry in self.timeline),
+        )
+
     def quantities(self) -> Iterable[tuple[VariantId, int]]:
         return ((line.variant_id, line.quantity) for line in self.lines)
 
@@ -327,3 +351,18 @@ class Order(Struct, frozen=True, kw_only=True):
             location=location,
         )
         return replace(self, timeline=(*self.timeline, entry))
+
+
+def _forgotten(address: PostalAddress, *, invoiced: bool) -> PostalAddress:
+    if invoiced:
+        return replace(address, phone="")
+    return replace(address, name="", phone="", street="", city="", zipcode="")
+
+
+def _unsaid(entry: TimelineEntry) -> TimelineEntry:
+    """People give their reasons in their own words."""
+    if entry.kind == "return":
+        return replace(entry, description="")
+    if entry.status == OrderStatus.CANCELLED:
+        return replace(entry, description="Cancelled")
+    return entry

@@ -9,12 +9,13 @@ from shop.core.kernel.events import Event
 from shop.core.notifications import model as notifications
 from shop.core.orders import model as orders
 from shop.core.payments import model as payments
+from shop.core.privacy import model as privacy
 from shop.core.users import factors, linked, model as users
 from shop.entrypoints.actors.lanes import Arrived
 from shop.ports.bus import UNREADABLE
 from shop.ports.outbox import Envelope
 
-_MODELS = (catalog, inventory, notifications, orders, payments, users, factors, linked)
+_MODELS = (catalog, inventory, notifications, orders, payments, users, factors, linked, privacy)
 
 
 def _published() -> dict[str, type[Event]]:
