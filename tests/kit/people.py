@@ -20,6 +20,7 @@ from shop.entrypoints.http.api.admin_users import UserAdminController
 from shop.entrypoints.http.api.factors import FactorController, SecondStepController
 from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.auth import JwtAuthenticator
+from shop.entrypoints.http.discovery import DiscoveryController
 from shop.entrypoints.http.oauth import OAuthController
 from shop.entrypoints.http.problems import PROBLEMS
 from shop.ports.notifications import Letter, Post
@@ -153,6 +154,7 @@ async def identity_app(container: AsyncContainer) -> Litestar:
             AddressController,
             UserAdminController,
             OAuthController,
+            DiscoveryController,
         ],
         exception_handlers=PROBLEMS,
         state=State({"container": container, "authenticator": authenticator}),

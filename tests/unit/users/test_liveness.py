@@ -2,6 +2,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shop.adapters.memory.cache import MemoryCache
+from shop.adapters.memory.clients import MemoryClientReads
 from shop.adapters.memory.store import MemoryStore
 from shop.adapters.memory.users import MemoryUserReads
 from shop.core.kernel.access import Role
@@ -36,7 +37,7 @@ class Reads(MemoryUserReads):
 
 def _liveness(reads: Reads, clock: ManualClock, seconds: float = 5) -> Liveness:
     rules = IdentityRules(site_url="http://shop", alive_lasts=timedelta(seconds=seconds))
-    return Liveness(MemoryCache(clock), reads, clock, rules)
+    return Liveness(MemoryCache(clock), reads, MemoryClientReads(MemoryStore()), clock, rules)
 
 
 async def test_the_database_is_asked_once_in_a_while() -> None:
@@ -102,7 +103,7 @@ async def test_a_second_factor_is_remembered_with_the_rest() -> None:
 def test_staff_are_held_back_without_a_second_factor_where_the_rules_say_so() -> None:
     clock = ManualClock()
     rules = IdentityRules(site_url="http://shop", staff_second_factor=True)
-    strict = Liveness(MemoryCache(clock), Reads(), clock, rules)
+    strict = Liveness(MemoryCache(clock), Reads(), MemoryClientReads(MemoryStore()), clock, rules)
     assert strict.holds_back(STAFF)
     assert not strict.holds_back(PROVED)
     assert not strict.holds_back(CUSTOMER)

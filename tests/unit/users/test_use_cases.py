@@ -12,9 +12,10 @@ from shop.core.kernel.errors import Denied, Unauthenticated
 from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins
 from shop.core.users.forgotten import Forgotten
+from shop.core.users.inspecting import Revocation
 from shop.core.users.model import BadCredentials, GrantInvalid, TooManyAddresses, WeakPassword
 from shop.core.users.service import Accounts, SignUp
-from shop.core.users.sessions import Refreshing, SignOut
+from shop.core.users.sessions import Refreshing
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.core.users.tidying import IdentityTidying
 from shop.ports.outbox import Envelope
@@ -44,7 +45,7 @@ async def test_each_step_leaves_its_fact(shop: AsyncContainer) -> None:
     await (await shop.get(Accounts)).sign_up(ASHA)
     signed_in = await (await shop.get(SignIn)).log_in(LOG_IN)
     await (await shop.get(Forgotten)).ask("asha@example.com")
-    await (await shop.get(SignOut)).revoke(signed_in.tokens.refresh_token, "shop")
+    await (await shop.get(Revocation)).revoke(signed_in.tokens.refresh_token, "shop")
     assert await _facts(shop) == [
         "shop.user.registered.v1",
         "shop.user.session_started.v1",
@@ -144,7 +145,7 @@ async def test_another_clients_refresh_token_is_not_valid_here(shop: AsyncContai
     token = (await (await shop.get(SignIn)).log_in(LOG_IN)).tokens.refresh_token
     with pytest.raises(GrantInvalid):
         await (await shop.get(Refreshing)).refresh(token, "other")
-    await (await shop.get(SignOut)).revoke(token, "other")
+    await (await shop.get(Revocation)).revoke(token, "other")
     await (await shop.get(Refreshing)).refresh(token, "shop")
 
 

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "reset_factors:reset_factors",
         "Let somebody in without their second factor.",
     ),
+    "oauth-client": ("oauth_client:oauth_client", "Add, list or remove programs people let in."),
+    "keys": ("keys:keys", "Rotate the keys that sign tokens."),
     "audit": ("audit:audit", "Compare stock, orders, payments, events and mails."),
     "doctor": ("doctor:doctor", "Check the settings and every server they name."),
     "dlq": ("dlq:dlq", "List or replay events that a consumer gave up on."),

@@ -24,6 +24,7 @@ from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
 from shop.entrypoints.http.auth import Authenticator
+from shop.entrypoints.http.discovery import DiscoveryController
 from shop.entrypoints.http.document import Description, DocumentConfig
 from shop.entrypoints.http.oauth import OAuthController
 from shop.entrypoints.http.served import HttpRequest
@@ -69,6 +70,7 @@ API_ROUTES: list[ControllerRouterHandler] = [
     CartController,
     CatalogController,
     CheckoutController,
+    DiscoveryController,
     EmailAdminController,
     FactorController,
     IdentityController,

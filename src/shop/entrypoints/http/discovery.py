@@ -8,7 +8,9 @@ from shop.core.users.model import IdentityRules
 from shop.entrypoints.http.served import Given, served
 
 _KEPT = {"Cache-Control": "public, max-age=300"}
-_PROOFS = ["client_secret_basic", "client_secret_post"]
+_PROOFS = ("client_secret_basic", "client_secret_post")
+
+Names = tuple[str, ...]
 
 
 class ServerMetadata(Struct, kw_only=True):
@@ -22,21 +24,21 @@ class ServerMetadata(Struct, kw_only=True):
     revocation_endpoint: str
     introspection_endpoint: str
     service_documentation: str
-    scopes_supported: list[str]
-    response_types_supported: list[str] = ["code"]
-    response_modes_supported: list[str] = ["query"]
-    grant_types_supported: list[str] = ["authorization_code", "refresh_token", "client_credentials"]
-    subject_types_supported: list[str] = ["public"]
-    id_token_signing_alg_values_supported: list[str] = ["EdDSA"]
-    token_endpoint_auth_methods_supported: list[str] = [*_PROOFS, "none"]
-    revocation_endpoint_auth_methods_supported: list[str] = [*_PROOFS, "none"]
-    introspection_endpoint_auth_methods_supported: list[str] = [*_PROOFS]
-    code_challenge_methods_supported: list[str] = ["S256"]
-    prompt_values_supported: list[str] = ["none", "login", "consent", "select_account"]
-    claims_supported: list[str] = [
+    scopes_supported: Names
+    response_types_supported: Names = ("code",)
+    response_modes_supported: Names = ("query",)
+    grant_types_supported: Names = ("authorization_code", "refresh_token", "client_credentials")
+    subject_types_supported: Names = ("public",)
+    id_token_signing_alg_values_supported: Names = ("EdDSA",)
+    token_endpoint_auth_methods_supported: Names = (*_PROOFS, "none")
+    revocation_endpoint_auth_methods_supported: Names = (*_PROOFS, "none")
+    introspection_endpoint_auth_methods_supported: Names = _PROOFS
+    code_challenge_methods_supported: Names = ("S256",)
+    prompt_values_supported: Names = ("none", "login", "consent", "select_account")
+    claims_supported: Names = (
         *("sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "amr"),
         *("name", "email", "email_verified"),
-    ]
+    )
     authorization_response_iss_parameter_supported: bool = True
     claims_parameter_supported: bool = False
     request_parameter_supported: bool = False
@@ -53,7 +55,7 @@ class ServerMetadata(Struct, kw_only=True):
             revocation_endpoint=f"{site}/oauth2/revoke",
             introspection_endpoint=f"{site}/oauth2/introspect",
             service_documentation=f"{site}/docs",
-            scopes_supported=sorted(PERSONAL | WORKING),
+            scopes_supported=tuple(sorted(PERSONAL | WORKING)),
         )
 
 

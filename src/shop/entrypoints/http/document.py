@@ -25,7 +25,7 @@ from shop.entrypoints.http.problems import PROBLEM_JSON, Problem
 Json = dict[str, Any]
 
 #: Programs call these; pages, pictures and files are for browsers.
-_PUBLISHED = ("/api/", "/oauth2/", "/payments/", "/webhooks/")
+_PUBLISHED = ("/api/", "/oauth2/", "/payments/", "/webhooks/", "/.well-known/")
 _JSON = "application/json"
 _FORM = "multipart/form-data"
 _READ = frozenset({"get", "head"})

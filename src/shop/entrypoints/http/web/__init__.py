@@ -4,7 +4,8 @@ from litestar.types import ControllerRouterHandler
 
 from shop.entrypoints.http.web.pages import (
     account,
-    admin,
+    authorize,
+    backoffice,
     cart,
     catalog,
     checkout,
@@ -14,8 +15,11 @@ from shop.entrypoints.http.web.pages import (
     social,
 )
 
+_PAGES = (
+    *(files, catalog, cart, checkout, orders, identity, social, authorize, account),
+    backoffice,
+)
+
 WEB_ROUTES: list[ControllerRouterHandler] = [
-    handler
-    for module in (files, catalog, cart, checkout, orders, identity, social, account, admin)
-    for handler in module.ROUTES
+    handler for module in _PAGES for handler in module.ROUTES
 ]

@@ -1,0 +1,324 @@
+"""The authorization endpoint: who are you, may this program in, and back to it with a code."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from litestar import MediaType, get, post
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Struct
+
+from shop.core.kernel.errors import Malformed
+from shop.core.users.authorizing import THINKING, Authorizing
+from shop.core.users.clients import ClientNotFound, RedirectUnknown
+from shop.core.users.factors import (
+    Method,
+    SecondFactorRequired,
+    SecondFactorWrong,
+    TicketInvalid,
+)
+from shop.core.users.model import BadCredentials, TooManyFailures, WeakPassword
+from shop.core.users.profile import Profile
+from shop.core.users.second_step import SecondStep, SecondSteps
+from shop.core.users.signing_in import LogIn, SignIn
+from shop.entrypoints.http.oauth_forms import FORM
+from shop.entrypoints.http.served import Given
+from shop.entrypoints.http.web.authorization import (
+    MORE,
+    NEEDED,
+    Ask,
+    AskRefused,
+    checked,
+    query,
+    readable,
+)
+from shop.entrypoints.http.web.forms import Errors, Form
+from shop.entrypoints.http.web.refusals import Told
+from shop.entrypoints.http.web.replies import Reply, see
+from shop.entrypoints.http.web.visit import Visit, visited
+from shop.ports.system import Clock
+
+PATH = "/oauth2/authorize"
+_DIGITS = 6
+
+
+class _Doors(Struct, frozen=True):
+    """What the pages need of the core."""
+
+    authorizing: Authorizing
+    profile: Profile
+    clock: Clock
+
+
+@dataclass
+class _AskOperation(Operation):
+    """Says in the documentation what the route reads by itself."""
+
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        self.parameters = [
+            Parameter(name=name, param_in="query", schema=text, required=name in NEEDED)
+            for name in (*NEEDED, *MORE)
+        ]
+
+
+@dataclass
+class _AnswerOperation(Operation):
+    fields: ClassVar[tuple[str, ...]] = (
+        *("csrf", "step", "email", "password", "ticket", "code", "decision"),
+        *NEEDED,
+        *MORE,
+    )
+
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        schema = Schema(type=OpenAPIType.OBJECT, properties=dict.fromkeys(self.fields, text))
+        self.request_body = RequestBody(
+            content={FORM: OpenAPIMediaType(schema=schema)}, required=True
+        )
+
+
+def _pages(*statuses: int) -> dict[int, ResponseSpec]:
+    said = {
+        200: "A page with one form: to sign in, or to consent.",
+        303: "Back to the program, with a code or an error, and `state` and `iss`.",
+        400: "The program or its address is not registered: nobody is sent there.",
+        401: "The sign-in page again: what was typed is not right.",
+        403: "The form is not one of this visitor's pages.",
+        429: "Too many attempts.",
+    }
+    return {
+        at: ResponseSpec(
+            None if at == 303 else str,  # noqa: PLR2004
+            description=said[at],
+            media_type=MediaType.HTML,
+            generate_examples=False,
+        )
+        for at in statuses
+    }
+
+
+@get(
+    PATH,
+    tags=["OAuth 2"],
+    operation_class=_AskOperation,
+    responses=_pages(200, 303, 400),
+    summary="Ask somebody to let a program in",
+)
+@visited
+async def ask(
+    visit: Visit,
+    authorizing: Given[Authorizing],
+    profile: Given[Profile],
+    clock: Given[Clock],
+) -> Reply:
+    """Shows the page to sign in, or the one to consent; codes need PKCE with S256."""
+    doors = _Doors(authorizing, profile, clock)
+    pairs = query(visit.request)
+    twice = next((name for name, _ in pairs if sum(n == name for n, _ in pairs) > 1), None)
+    given = {name: value for name, value in pairs if value}
+    return await _answered(visit, doors, given, twice)
+
+
+@post(
+    PATH,
+    status_code=200,
+    tags=["OAuth 2"],
+    operation_class=_AnswerOperation,
+    responses=_pages(200, 303, 400, 401, 403, 429),
+    summary="Sign in, or consent",
+)
+@visited
+async def answer(
+    visit: Visit,
+    authorizing: Given[Authorizing],
+    profile: Given[Profile],
+    clock: Given[Clock],
+    signing: Given[SignIn],
+    second: Given[SecondSteps],
+) -> Reply:
+    """Takes the forms of the pages; the last one leads back to the program."""
+    doors = _Doors(authorizing, profile, clock)
+    given = {name: visit.form[name] for name in (*NEEDED, *MORE) if visit.form[name]}
+    return await _answered(visit, doors, given, None, signing=signing, second=second)
+
+
+async def _answered(
+    visit: Visit,
+    doors: _Doors,
+    given: dict[str, str],
+    twice: str | None,
+    *,
+    signing: SignIn | None = None,
+    second: SecondSteps | None = None,
+) -> Reply:
+    """The page or the way back; without `signing` nothing was sent yet."""
+    redirect_uri = given.get("redirect_uri", "")
+    try:
+        if twice in {"client_id", "redirect_uri"}:
+            raise RedirectUnknown(f"The program that sent you here said {twice} twice.")  # noqa: TRY301
+        client = await doors.authorizing.client(given.get("client_id", ""), redirect_uri)
+    except (ClientNotFound, RedirectUnknown) as no:
+        told = Told(400, "This does not lead anywhere", no.detail)
+        return await visit.page("refusal.html", http_status=400, told=told)
+    state = readable(given.get("state", ""), "state")
+    try:
+        if twice is not None:
+            raise AskRefused("invalid_request", f"{twice} was sent twice.")  # noqa: TRY301
+        ask = checked(given, client, doors.authorizing)
+        if signing is None or second is None:
+            return await _first_page(visit, doors, ask)
+        return await _next_page(visit, doors, ask, signing, second)
+    except AskRefused as no:
+        said = {"error": no.error, "error_description": no.description}
+        return _back(visit, redirect_uri, state or "", said)
+
+
+async def _first_page(visit: Visit, doors: _Doors, ask: Ask) -> Reply:
+    at = await doors.authorizing.signed_in_at(visit.caller)
+    stale = at is not None and ask.max_age is not None and doors.clock.now() - at > ask.max_age
+    if "none" in ask.prompts:
+        if at is None or stale:
+            raise AskRefused("login_required", "Nobody is signed in here.")
+        raise AskRefused("consent_required", "Every consent is asked for.")
+    if at is None or stale or ask.prompts & {"login", "select_account"}:
+        return await _sign_in_page(visit, ask)
+    return await _consent_page(visit, doors, ask)
+
+
+async def _next_page(
+    visit: Visit, doors: _Doors, ask: Ask, signing: SignIn, second: SecondSteps
+) -> Reply:
+    step, typed = visit.form["step"], visit.form
+    if step == "sign-in":
+        return await _signed_in(visit, doors, ask, signing)
+    if step == "second-factor":
+        return await _second_shown(visit, doors, ask, second)
+    at = await doors.authorizing.signed_in_at(visit.caller)
+    if step != "consent" or typed["decision"] == "other" or not _fresh(ask, at, doors.clock):
+        return await _sign_in_page(visit, ask)
+    if typed["decision"] == "deny":
+        raise AskRefused("access_denied", "The person did not consent.")
+    code = await doors.authorizing.grant(visit.caller, ask.asked)
+    return _back(visit, ask.asked.redirect_uri, ask.state, {"code": code})
+
+
+def _fresh(ask: Ask, at: Any, clock: Clock) -> bool:
+    """Whether somebody is signed in as newly as the program wants; to consent takes a while."""
+    if at is None:
+        return False
+    if ask.max_age is None and "login" not in ask.prompts:
+        return True
+    allowed = max(ask.max_age or timedelta(), THINKING)
+    fresh: bool = clock.now() - at <= allowed
+    return fresh
+
+
+async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> Reply:
+    try:
+        told = await signing.log_in(
+            LogIn(
+                email=visit.form.text("email"),
+                password=visit.form["password"],
+                address=visit.request.client.host if visit.request.client else "",
+                device=_device(visit),
+                marks=visit.marks,
+            )
+        )
+    except SecondFactorRequired as more:
+        return await _second_page(visit, ask, more.ticket, more.methods)
+    except BadCredentials:
+        wrong = Errors({"": "The e-mail address or the password is not right."})
+        return await _sign_in_page(visit, ask, wrong, 401)
+    except WeakPassword as weak:
+        return await _sign_in_page(visit, ask, Errors({"": weak.detail}), 401)
+    except TooManyFailures as wait:
+        return await _sign_in_page(visit, ask, Errors({"": wait.detail}), 429)
+    await visit.sign_in(told.tokens)
+    return await _consent_page(visit, doors, ask)
+
+
+async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSteps) -> Reply:
+    ticket = visit.form["ticket"]
+    typed = visit.form.text("code")
+    plain = typed.replace(" ", "")
+    from_app = len(plain) == _DIGITS and plain.isdigit()
+    step = SecondStep(
+        ticket=ticket,
+        code=typed if from_app else None,
+        recovery_code=None if from_app else typed,
+        device=_device(visit),
+    )
+    try:
+        told = await second.complete(step)
+    except TicketInvalid as no:
+        return await _sign_in_page(visit, ask, Errors({"": no.detail}), 401)
+    except (SecondFactorWrong, Malformed) as no:
+        methods = await second.methods(ticket)
+        return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), 401)
+    except TooManyFailures as wait:
+        methods = await second.methods(ticket)
+        return await _second_page(visit, ask, ticket, methods, Errors({"": wait.detail}), 429)
+    await visit.sign_in(told.tokens)
+    return await _consent_page(visit, doors, ask)
+
+
+async def _sign_in_page(
+    visit: Visit, ask: Ask, errors: Errors | None = None, status: int = 200
+) -> Reply:
+    email = visit.form["email"] or ask.given.get("login_hint", "")[:254]
+    return await visit.page(
+        "authorize_sign_in.html",
+        http_status=status,
+        ask=ask,
+        form=Form(email=email),
+        errors=errors or Errors(),
+    )
+
+
+async def _second_page(
+    visit: Visit,
+    ask: Ask,
+    ticket: str,
+    methods: tuple[Method, ...],
+    errors: Errors | None = None,
+    status: int = 200,
+) -> Reply:
+    return await visit.page(
+        "authorize_second_factor.html",
+        http_status=status,
+        ask=ask,
+        ticket=ticket,
+        typeable=set(methods) & {Method.TOTP, Method.RECOVERY},
+        form=Form(),
+        errors=errors or Errors(),
+    )
+
+
+async def _consent_page(visit: Visit, doors: _Doors, ask: Ask) -> Reply:
+    # Browsers hold the whole way of redirects to `form-action`, and the program may go on to
+    # any other address of its own: so the scheme is all that can be said.
+    scheme = urlsplit(ask.asked.redirect_uri).scheme
+    return await visit.page(
+        "authorize_consent.html",
+        form_action=f"{scheme}:",
+        ask=ask,
+        person=await doors.profile.me(visit.caller),
+    )
+
+
+def _back(visit: Visit, redirect_uri: str, state: str, said: dict[str, str]) -> Reply:
+    from shop.entrypoints.http import oauth_grammar  # noqa: PLC0415 - dear to import
+
+    answer = said | ({"state": state} if state else {}) | {"iss": visit.front.site_url}
+    return see(oauth_grammar.with_answer(redirect_uri, answer))
+
+
+def _device(visit: Visit) -> str:
+    return visit.request.headers.get("user-agent", "")[:200]
+
+
+ROUTES = (ask, answer)
