@@ -9,6 +9,7 @@ from shop.entrypoints.http.web.pages import (
     cart,
     catalog,
     checkout,
+    factors,
     files,
     identity,
     orders,
@@ -16,7 +17,7 @@ from shop.entrypoints.http.web.pages import (
 )
 
 _PAGES = (
-    *(files, catalog, cart, checkout, orders, identity, social, authorize, account),
+    *(files, catalog, cart, checkout, orders, identity, factors, social, authorize, account),
     backoffice,
 )
 

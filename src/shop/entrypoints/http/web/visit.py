@@ -23,11 +23,12 @@ from msgspec import Struct
 from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
 from shop.core.checkout.once import Attempt
 from shop.core.checkout.terms import Terms
-from shop.core.kernel.access import NOBODY, Caller, Permission
+from shop.core.kernel.access import NOBODY, Caller, Permission, SecondFactorEnrolmentRequired
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
 from shop.core.users.browsers import KnownBrowsers
+from shop.core.users.factors import SecondFactorRequired, Ticket
 from shop.core.users.issuing import TokenPair
 from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
 from shop.core.users.profile import Profile
@@ -46,6 +47,8 @@ from shop.ports.idempotency import IdempotencyKey
 from shop.ports.social import Provider, Providers
 from shop.ports.system import Ids, Secrets
 
+#: The cookie of a sign-in half done.
+TICKET = "ticket"
 _YEAR = 365 * 24 * 3600
 _NOTE_LASTS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
@@ -69,6 +72,10 @@ NOTES = {
     "password": "Your password is changed. Please sign in with the new one.",
     "password-changed": "Your password is changed; your other devices are signed out.",
     "saved": "Saved.",
+    "sign-in-late": "That took too long, or too many tries. Please sign in again.",
+    "factor-first": "Staff of this shop need a second factor. Please set one up to go on.",
+    "factor-added": "It is set up: from now on we ask for it when you sign in.",
+    "factor-removed": "It is removed.",
     "email-waits": "Saved. Please open the link we have sent to the new e-mail address.",
     "removed": "Removed.",
     "address-most": "You have as many addresses as one account can keep.",
@@ -99,6 +106,8 @@ NOTES = {
 }
 _TROUBLE = frozenset(
     {
+        "sign-in-late",
+        "factor-first",
         "last-variant",
         "category-in-use",
         "few-left",
@@ -202,6 +211,11 @@ class Visit:
         return urlsafe_b64encode(self.front.ids.secret(32)).decode().rstrip("=")
 
     # --- who ---
+
+    def second_step(self, asked: SecondFactorRequired, to: str) -> Reply:
+        """On to the page that asks for the second factor, and from there to `to`."""
+        self.hold(TICKET, asked.ticket, int(Ticket.LASTS.total_seconds()))
+        return see(f"/sign-in/second-factor?next={_quoted(to)}")
 
     async def identify(self) -> None:
         """By the access token; when that has run out, by the refresh token, once."""
@@ -469,6 +483,10 @@ def visited(route: WebRoute) -> WebRoute:
 
 async def refused_page(visit: Visit, error: ShopError) -> Reply:
     """What a person is told; somebody who must sign in first is led there and back."""
+    if isinstance(error, SecondFactorRequired):
+        return visit.second_step(error, "/account")
+    if isinstance(error, SecondFactorEnrolmentRequired):
+        return visit.see("/account/second-factor", "factor-first")
     if isinstance(error, Unauthenticated) and visit.caller.user_id is None:
         back = _here(visit.request) if visit.request.method == "GET" else _before(visit.request)
         return see(f"/sign-in?next={_quoted(back)}")

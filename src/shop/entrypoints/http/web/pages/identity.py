@@ -1,6 +1,7 @@
 """Signing up, in and out, and the links in our mails."""
 
 from shop.core.kernel.errors import Gone, Malformed
+from shop.core.users.factors import SecondFactorRequired
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.model import (
     BadCredentials,
@@ -61,6 +62,8 @@ async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
     errors = Errors()
     try:
         await _sign_in(visit, signing, visit.form.text("email"), visit.form["password"])
+    except SecondFactorRequired as more:
+        return visit.second_step(more, _next(visit))
     except BadCredentials:
         errors[""] = "The e-mail address or the password is not right."
     except TooManyFailures as wait:

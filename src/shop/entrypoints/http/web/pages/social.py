@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from shop.core.kernel.errors import Denied, ShopError
 from shop.core.kernel.ids import ProfileId
+from shop.core.users.factors import SecondFactorRequired
 from shop.core.users.linked import (
     ConsentDenied,
     EmailUnproven,
@@ -91,8 +92,7 @@ async def arrive(
         arrival = await trips.arrive(provider, ticket, back)
         if arrival.linking is not None:
             return await _link(visit, links, arrival)
-        device = visit.request.headers.get("user-agent", "")[:200]
-        await visit.sign_in((await signing.sign_in(arrival.claimed, device)).tokens)
+        return await _signed_in(visit, signing, arrival)
     except ConsentDenied as denied:
         if denied.linking:
             return visit.see(_PROFILES, "consent-denied")
@@ -101,6 +101,15 @@ async def arrive(
         return visit.see(f"/sign-in?next={_PROFILES}", "password-first")
     except (ProviderDown, SocialRefused, EmailUnproven) as error:
         return await _trouble(visit, provider, error)
+
+
+async def _signed_in(visit: Visit, signing: SocialSignIn, arrival: Arrival) -> Reply:
+    device = visit.request.headers.get("user-agent", "")[:200]
+    try:
+        told = await signing.sign_in(arrival.claimed, device)
+    except SecondFactorRequired as more:
+        return visit.second_step(more, arrival.next)
+    await visit.sign_in(told.tokens)
     return visit.see(arrival.next, "signed-in")
 
 
