@@ -18,14 +18,14 @@ from shop.core.catalog.model import (
     ProductStatus,
     Review,
     SlugTaken,
-    Variant,
 )
 from shop.core.catalog.pictures import MOST_BYTES, NotAPicture, recognise
 from shop.core.catalog.shelving import SLUG_LENGTH
+from shop.core.catalog.variants import VariantDraft, arranged
 from shop.core.catalog.words import slug_of, suffixed
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
-from shop.core.kernel.ids import CategoryId, ProductId, VariantId
+from shop.core.kernel.ids import CategoryId, ProductId
 from shop.ports.catalog import Categories, Products, Reviews
 from shop.ports.media import Media
 from shop.ports.system import Clock, Ids
@@ -40,20 +40,6 @@ class CatalogTerms(Struct, frozen=True):
 
     currency: str
     tax_basis_points: int
-
-
-class VariantDraft(Struct, frozen=True, kw_only=True):
-    """A variant as staff write it; one with an `id` is changed, one without is new."""
-
-    id: VariantId | None = None
-    title: str = ""
-    sku: str = ""
-    options: tuple[tuple[str, str], ...] = ()
-    price: int | None = None
-    compare_at: int | None = None
-    barcode: str = ""
-    weight_grams: int | None = None
-    image: str = ""
 
 
 class ProductDraft(Struct, frozen=True, kw_only=True):
@@ -156,42 +142,8 @@ class Assortment:
             if not known.issuperset(draft.categories):
                 raise CategoryNotFound("There is no such category.")
         if not isinstance(draft.variants, UnsetType):
-            changes["variants"] = self._variants(old, draft.variants)
+            changes["variants"] = arranged(old, draft.variants, self._ids)
         return replace(old, **changes)
-
-    def _variants(self, old: Product, drafts: tuple[VariantDraft, ...]) -> tuple[Variant, ...]:
-        """Those that are named no more are withdrawn, since orders still speak of them."""
-        have = {variant.id: variant for variant in old.variants}
-        keys = {variant.key: variant.id for variant in old.variants}
-        told: list[Variant] = []
-        for draft in drafts:
-            if draft.id is not None and draft.id not in have:
-                raise Malformed("A variant is not one of this product.", field="variants")
-            title = draft.title or " / ".join(value for _, value in draft.options)
-            key = title or "default"
-            # The same options again are the same variant, even if it had been withdrawn.
-            known = draft.id or keys.get(key)
-            before = have.get(known) if known else None
-            told.append(
-                Variant(
-                    id=known or VariantId(self._ids.new()),
-                    key=before.key if before else key,
-                    title=title,
-                    sku=draft.sku,
-                    options=draft.options,
-                    price=draft.price,
-                    compare_at=draft.compare_at,
-                    barcode=draft.barcode,
-                    weight_grams=draft.weight_grams,
-                    image=draft.image,
-                    source_stock=before.source_stock if before else None,
-                )
-            )
-        named = {variant.id for variant in told}
-        if len(named) < len(told):
-            raise Invalid("Two variants of a product cannot be the same.")
-        gone = [replace(one, withdrawn=True) for one in old.variants if one.id not in named]
-        return (*told, *gone)
 
     async def _free_slug(self, product: Product) -> str:
         wish = slug_of(product.title)

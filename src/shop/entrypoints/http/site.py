@@ -23,6 +23,8 @@ from shop.ports.users import Tokens
 
 _UPLOAD = 64 << 20
 _UPLOADS = {"/api/v1/admin/imports": _UPLOAD, "/api/v1/admin/products/": 9 << 20}
+#: A page says what is wrong with a picture that is too large, so it may be larger here.
+_UPLOADS |= {"/admin/products/": 16 << 20}
 
 
 class SiteRules(Struct, frozen=True, kw_only=True):

@@ -22,9 +22,9 @@ from shop.core.catalog.service import (
     CategoryKeeping,
     Gallery,
     ProductDraft,
-    VariantDraft,
 )
 from shop.core.catalog.stockist import Stockist
+from shop.core.catalog.variants import VariantDraft
 from shop.core.inventory.service import Adjust, Adjusted, Stockroom
 from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import Unavailable

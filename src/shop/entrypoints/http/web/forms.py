@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
+
+from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
@@ -16,6 +20,9 @@ EMPTY = "Please fill this in."
 
 class Form(dict[str, str]):
     """Each field once, the last one counts; what is missing is empty."""
+
+    #: What was uploaded, by field; a field that was left empty is not there.
+    files: Mapping[str, UploadFile] = MappingProxyType({})
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -33,6 +40,8 @@ class Form(dict[str, str]):
 
 async def read_form(request: HttpRequest) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _read_parts(request)
     if kind != "application/x-www-form-urlencoded":
         raise Malformed("This is no form of ours.", field="Content-Type", kind="format")
     try:
@@ -40,6 +49,17 @@ async def read_form(request: HttpRequest) -> Form:
         return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
         raise Malformed("This form cannot be read.", field="", kind="format") from None
+
+
+async def _read_parts(request: HttpRequest) -> Form:
+    try:
+        given = await request.form()
+    except HTTPException:
+        raise Malformed("This form cannot be read.", field="", kind="format") from None
+    form = Form({name: part for name, part in given.items() if isinstance(part, str)})
+    uploads = {name: part for name, part in given.items() if isinstance(part, UploadFile)}
+    form.files = {name: part for name, part in uploads.items() if part.filename}
+    return form
 
 
 def amount(text: str, field: str) -> int:

@@ -1,0 +1,18 @@
+"""The back office, for the people who run the shop. For anybody else it is not there at all."""
+
+from shop.entrypoints.http.web.pages.backoffice import (
+    categories,
+    emails,
+    log,
+    orders,
+    overview,
+    pictures,
+    products,
+    variants,
+)
+
+ROUTES = tuple(
+    handler
+    for module in (overview, orders, products, variants, pictures, categories, emails, log)
+    for handler in module.ROUTES
+)

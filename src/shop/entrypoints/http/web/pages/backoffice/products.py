@@ -1,0 +1,248 @@
+"""Products: what they are, what they cost, how many there are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import msgspec
+from litestar.params import FromPath
+from msgspec import UNSET
+
+from shop.adapters.feeds.text import safe_html
+from shop.core.catalog.model import NotSellable, Product, ProductStatus, Variant
+from shop.core.catalog.service import Assortment, ProductDraft
+from shop.core.catalog.stockist import Stockist
+from shop.core.catalog.variants import VariantDraft
+from shop.core.catalog.words import words_of
+from shop.core.inventory.model import OutOfStock
+from shop.core.inventory.service import Adjust, Stockroom
+from shop.core.kernel.errors import Invalid, Malformed
+from shop.core.kernel.ids import CategoryId, ProductId, VariantId
+from shop.core.users.postal import line
+from shop.entrypoints.http.served import Given
+from shop.entrypoints.http.web.forms import Errors, Form, amount
+from shop.entrypoints.http.web.pages.backoffice.categories import shelves
+from shop.entrypoints.http.web.pages.backoffice.entry import PAGE, UNFIT, cursor, staff
+from shop.entrypoints.http.web.rendering import plain
+from shop.entrypoints.http.web.replies import Reply
+from shop.entrypoints.http.web.routing import form, page
+from shop.entrypoints.http.web.visit import Visit, visited
+from shop.ports.catalog import CatalogReads
+
+
+@page("/admin/products")
+@visited
+async def products(visit: Visit, stockist: Given[Stockist]) -> Reply:
+    staff(visit)
+    text = visit.request.query_params.get("text", "").strip()[:100]
+    found = await stockist.products(visit.caller, words_of(text), PAGE, cursor(visit))
+    return await visit.page(
+        "admin/products.html", products=found.items, cursor=found.next_cursor, text=text
+    )
+
+
+@page("/admin/products/new")
+@visited
+async def new_product(visit: Visit, reads: Given[CatalogReads]) -> Reply:
+    staff(visit)
+    return await product_page(visit, reads, None, {}, Form(status="draft"), Errors())
+
+
+@page("/admin/products/{product_id:uuid}")
+@visited
+async def product(
+    product_id: FromPath[UUID],
+    visit: Visit,
+    reads: Given[CatalogReads],
+    stockist: Given[Stockist],
+) -> Reply:
+    staff(visit)
+    found, stock = await stockist.product(visit.caller, ProductId(product_id))
+    return await product_page(visit, reads, found, stock, typed_of(found), Errors())
+
+
+def typed_of(product: Product) -> Form:
+    typed = Form(
+        title=product.title,
+        brand=product.brand,
+        status=product.status,
+        description=product.description_html,
+        tags=", ".join(product.tags),
+    )
+    typed |= {f"category_{one}": "yes" for one in product.categories}
+    for variant in product.variants:
+        typed[f"price_{variant.id}"] = plain(variant.price)
+        typed[f"compare_{variant.id}"] = plain(variant.compare_at)
+    return typed
+
+
+async def product_page(
+    visit: Visit,
+    reads: CatalogReads,
+    product: Product | None,
+    stock: dict[VariantId, int],
+    typed: Form,
+    errors: Errors,
+) -> Reply:
+    return await visit.page(
+        "admin/product.html",
+        http_status=UNFIT if errors else 200,
+        product=product,
+        stock=stock,
+        form=typed,
+        errors=errors,
+        key=visit.new_secret(),
+        shelves=shelves(await reads.tree()),
+        statuses=list(ProductStatus),
+    )
+
+
+@form("/admin/products/new")
+@visited
+async def create_product(
+    visit: Visit,
+    reads: Given[CatalogReads],
+    assortment: Given[Assortment],
+    stockroom: Given[Stockroom],
+) -> Reply:
+    staff(visit)
+    typed, errors = visit.form, Errors()
+    draft = _draft(typed, errors, [])
+    pieces = 0
+    with errors.gathered():
+        pieces = typed.count("stock") if typed.text("stock") else 0
+    with errors.gathered():
+        price = amount(typed["price"], "price") if typed.text("price") else None
+        variant = VariantDraft(price=price, sku=line(typed["sku"][:64], "sku", empty=True))
+        draft = msgspec.structs.replace(draft, variants=(variant,))
+    made: Product | None = None
+    if not errors:
+        with understood(errors):
+            made = await assortment.create(visit.caller, draft)
+    if made is None:
+        return await product_page(visit, reads, None, {}, typed, errors)
+    if pieces > 0:
+        command = Adjust(variant_id=made.variants[0].id, delta=pieces, reason="First stock")
+        await stockroom.adjust(visit.caller, command)
+    return visit.see(f"/admin/products/{made.id}", "saved")
+
+
+@form("/admin/products/{product_id:uuid}")
+@visited
+async def change_product(
+    product_id: FromPath[UUID],
+    visit: Visit,
+    reads: Given[CatalogReads],
+    stockist: Given[Stockist],
+    assortment: Given[Assortment],
+) -> Reply:
+    staff(visit)
+    found, stock = await stockist.product(visit.caller, ProductId(product_id))
+    errors = Errors()
+    draft = _draft(visit.form, errors, [one for one in found.variants if not one.withdrawn])
+    if not errors:
+        with understood(errors):
+            await assortment.update(visit.caller, found.id, draft)
+    if errors:
+        return await product_page(visit, reads, found, stock, visit.form, errors)
+    return visit.see(f"/admin/products/{found.id}", "saved")
+
+
+@contextmanager
+def understood(errors: Errors) -> Iterator[None]:
+    try:
+        with errors.gathered():
+            yield
+    except NotSellable:
+        errors["status"] = "An active product needs a price."
+    except Invalid as no:
+        errors[""] = no.detail
+
+
+def _draft(typed: Form, errors: Errors, variants: list[Variant]) -> ProductDraft:
+    """What the form says; of variants it changes the prices, the rest stays."""
+    title = ""
+    with errors.gathered():
+        title = line(typed["title"][:512], "title")
+    status = typed["status"]
+    if status not in set(ProductStatus):
+        errors["status"] = "Please choose one."
+    drafts = []
+    for one in variants:
+        with errors.gathered():
+            drafts.append(
+                VariantDraft(
+                    id=one.id,
+                    title=one.title,
+                    sku=one.sku,
+                    options=one.options,
+                    price=optional(typed, f"price_{one.id}"),
+                    compare_at=optional(typed, f"compare_{one.id}"),
+                    barcode=one.barcode,
+                    weight_grams=one.weight_grams,
+                    image=one.image,
+                )
+            )
+    tags = (line(tag[:255], "tags", empty=True) for tag in typed["tags"].split(","))
+    return ProductDraft(
+        title=title,
+        status=ProductStatus(status) if status in set(ProductStatus) else UNSET,
+        description_html=safe_html(typed["description"][:60_000])[0],
+        brand=line(typed["brand"][:255], "brand", empty=True),
+        categories=tuple(_categories(typed)),
+        tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
+        variants=tuple(drafts) if variants else UNSET,
+    )
+
+
+def optional(typed: Form, name: str) -> int | None:
+    return amount(typed[name], name) if typed.text(name) else None
+
+
+def _categories(typed: Form) -> Iterator[CategoryId]:
+    for name in typed:
+        if name.startswith("category_"):
+            try:
+                yield CategoryId(UUID(name.removeprefix("category_")))
+            except ValueError:
+                raise Malformed("There is no such category.", field="categories") from None
+
+
+@form("/admin/products/{product_id:uuid}/stock")
+@visited
+async def adjust_stock(
+    product_id: FromPath[UUID],
+    visit: Visit,
+    reads: Given[CatalogReads],
+    stockist: Given[Stockist],
+    stockroom: Given[Stockroom],
+) -> Reply:
+    staff(visit)
+    found, stock = await stockist.product(visit.caller, ProductId(product_id))
+    errors = Errors()
+    try:
+        with errors.gathered():
+            attempt = visit.attempt(f"stock of {found.id}")
+            command = Adjust(
+                variant_id=_variant(visit.form["variant_id"], found),
+                delta=visit.form.count("delta"),
+                reason=line(visit.form["reason"][:200], "reason", empty=True),
+                key=attempt.key.key if attempt else None,
+                digest=attempt.digest if attempt else b"",
+            )
+            await stockroom.adjust(visit.caller, command)
+    except (OutOfStock, Invalid) as no:
+        errors["delta"] = no.detail
+    if errors:
+        return await product_page(visit, reads, found, stock, typed_of(found), errors)
+    return visit.see(f"/admin/products/{found.id}", "saved")
+
+
+def _variant(text: str, product: Product) -> VariantId:
+    for one in product.variants:
+        if str(one.id) == text:
+            return one.id
+    raise Malformed("Please choose a variant.", field="variant_id")
+
+
+ROUTES = (products, new_product, product, create_product, change_product, adjust_stock)
