@@ -23,6 +23,7 @@ from shop.entrypoints.http.api.factors import FactorController, SecondStepContro
 from shop.entrypoints.http.api.identity import IdentityController
 from shop.entrypoints.http.api.orders import OrderController
 from shop.entrypoints.http.api.payments import PaymentController
+from shop.entrypoints.http.api.privacy import PrivacyController
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.discovery import DiscoveryController
 from shop.entrypoints.http.document import Description, DocumentConfig
@@ -77,6 +78,7 @@ API_ROUTES: list[ControllerRouterHandler] = [
     OAuthController,
     OrderController,
     PaymentController,
+    PrivacyController,
     RazorpayController,
     SecondStepController,
     UserAdminController,

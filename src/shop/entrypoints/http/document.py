@@ -146,6 +146,11 @@ _BACK = (
 )
 #: Bodies that routes read by themselves.
 _READ_BY_THE_ROUTE: dict[str, Json] = {
+    "/api/v1/me": {
+        "type": "object",
+        "properties": {"current_password": {"type": "string", "minLength": 1, "maxLength": 1024}},
+        "additionalProperties": False,
+    },
     _WEBHOOK: {
         "type": "object",
         "required": ["event"],
@@ -227,7 +232,8 @@ class Description(ReceiveRoutePlugin):
             made["summary"] = text.partition(".")[0].partition(";")[0].partition(":")[0]
         given = [_parameter(one, handler) for one in operation.get("parameters") or []]
         made["parameters"] = [*given, *_more_parameters(path, method)]
-        if (schema := _READ_BY_THE_ROUTE.get(path)) is not None:
+        schema = _READ_BY_THE_ROUTE.get(path) if method not in _READ else None
+        if schema is not None:
             body = {"required": path == _WEBHOOK, "content": {_JSON: {"schema": schema}}}
         elif (json_body := getattr(handler.fn, "json_body", None)) is not None:
             schema = {"$ref": _REF.format(name=json_body.kind.__name__)}

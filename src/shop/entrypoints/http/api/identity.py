@@ -13,6 +13,7 @@ from shop.core.kernel.access import Caller, Role
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import SessionId, UserId
+from shop.core.privacy.erasure import AccountErasure, DeleteAccount
 from shop.core.users.admission import SignedIn
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.model import Session, User
@@ -23,6 +24,7 @@ from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.api.cart import guest_name
+from shop.entrypoints.http.api.erasure import password_in
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
 from shop.entrypoints.http.evenly import evenly
 from shop.entrypoints.http.served import Given, HttpRequest, served
@@ -204,6 +206,16 @@ class IdentityController(Controller):
     async def me(self, caller: Caller, profile: Given[Profile]) -> UserView:
         """Who is signed in."""
         return UserView.of(await profile.me(caller))
+
+    @delete("/me", status_code=204)
+    @served
+    async def erase(
+        self, request: HttpRequest, caller: Caller, erasure: Given[AccountErasure]
+    ) -> None:
+        """Delete the account. Orders are kept as far as the law wants them, without it."""
+        password = await password_in(request)
+        command = DeleteAccount(current_password=password, address=address_of(request))
+        await erasure.erase(caller, command)
 
     @patch("/updateuser")
     @served

@@ -13,11 +13,12 @@ from shop.entrypoints.http.web.pages import (
     files,
     identity,
     orders,
+    privacy,
     social,
 )
 
 _PAGES = (
-    *(files, catalog, cart, checkout, orders, identity, factors, social, authorize, account),
+    *(files, catalog, cart, checkout, orders, identity, factors, social, privacy, authorize, account),
     backoffice,
 )
 

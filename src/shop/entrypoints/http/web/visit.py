@@ -100,6 +100,7 @@ NOTES = {
     "profile-taken": "This profile signs in to another account already.",
     "profile-most": "You have as many linked profiles as one account can keep.",
     "last-way-in": "Please set a password first: this is the only way to sign in.",
+    "account-deleted": "Your account is deleted. Goodbye, and thank you.",
     "mail-resent": "The mail is queued again.",
     "last-variant": "A product for sale needs a variant with a price.",
     "category-in-use": "Other categories or products still stand in this one.",
