@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -64,11 +65,13 @@ class FakePasswords(Passwords):
         self.verified: list[str | None] = []
 
     async def hash(self, password: str) -> str:
-        return f"{self.rounds}:{password[::-1]}"
+        return f"{self.rounds}:{sha256(password.encode()).hexdigest()}"
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         self.verified.append(hashed)
-        return hashed is not None and hashed.partition(":")[2] == password[::-1]
+        if hashed is None:
+            return False
+        return hashed.partition(":")[2] == sha256(password.encode()).hexdigest()
 
     def outdated(self, hashed: str) -> bool:
         return not hashed.startswith(f"{self.rounds}:")

@@ -151,7 +151,7 @@ async def test_of_parallel_sign_ups_exactly_one_wins(client: Client) -> None:
         ("short!", "too-short"),
         ("elevenchars", "no-special-character"),
         ("Password@123", "too-common"),
-        ("aaaaaaaaaaaaaaaaaaaa", "too-common"),
+        ("aaaaaaaaaaaaaaaaaaaa", "too-guessable"),
         ("my-asha@-pass", None),
         ("asha rao forever", "contains-name"),
         ("x" * 60 + "yz!" * 30, "too-long"),

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from shop.adapters.memory.cache import MemoryRateLimiter
 from shop.entrypoints.http.limits import make_limiter
 from tests.kit.clock import ManualClock
@@ -34,6 +36,37 @@ def test_what_is_done_to_accounts_is_counted_by_address() -> None:
         rate = limit(_scope(path, authorization="Bearer anything"))
     assert rate.verdict.wait > 0
     assert limit(_scope("/api/v1/login", client="2.2.2.2")).verdict.wait == 0
+
+
+def test_a_browser_is_counted_at_cart_and_checkout_by_the_cookie_of_its_forms() -> None:
+    limit = _limiter()
+    mine = "theme=dark; __Host-shop-visitor=" + "a" * 43
+    for path in ("/cart/items", "/checkout", "/cart"):
+        rate = limit(_scope(path, cookie=mine))
+    assert (rate.policy, rate.verdict.wait > 0) == ("cart", True)
+    assert limit(_scope("/cart/items", cookie="shop-visitor=" + "b" * 43)).verdict.wait == 0
+    assert limit(_scope("/cart/items")) is None  # refused: its form cannot be ours
+    assert limit(_scope("/api/v1/cart/items", cookie=mine)) is None  # where cookies say nothing
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", f"/{form}") for form in ("sign-in", "sign-up", "sign-out", "forgot-password")),
+        *(("POST", f"/{form}") for form in ("reset-password", "verify-email/resend", "account")),
+        *(("POST", f"/account/{form}") for form in ("password", "question")),
+        *(("POST", f"/api/v1/{call}") for call in ("signup", "register", "logout", "me/password")),
+        *(("POST", f"/api/v1/{call}") for call in ("verify-email/resend", "resetpassword/confirm")),
+        *(("POST", f"/oauth2/{call}") for call in ("token", "revoke", "introspect", "authorize")),
+        ("PATCH", "/api/v1/updateuser"),
+        ("DELETE", "/api/v1/me/sessions/1"),
+        ("GET", "/oauth2/authorize"),
+        ("GET", "/auth/google"),
+    ],
+)
+def test_every_call_that_guesses_or_costs_is_counted(method: str, path: str) -> None:
+    rate = _limiter()(_scope(path, method))
+    assert (rate.policy, rate.quota) == ("identity", 2)
 
 
 def test_the_rest_is_free() -> None:
