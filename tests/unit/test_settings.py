@@ -115,8 +115,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("SHOP_CACHE_URL", "redis://c", "redis: is not available in this version; use memory:."),
         ("SHOP_CACHE_URL", "", "is not supported; use memory:."),
         ("SHOP_BUS_URL", "nats://c:1", "is not supported; use database: or kafka:."),
-        ("SHOP_MAIL_URL", "smtp://c", "use file: or memory:."),
-        ("SHOP_MEDIA_URL", "s3://c", "use file: or memory:."),
+        ("SHOP_MAIL_URL", "imap://c", "use file: or memory: or smtp: or smtps:."),
+        ("SHOP_MAIL_URL", "smtp:c", "must be smtp://user:password@host:port or smtps://…."),
+        ("SHOP_MAIL_URL", "smtp://c:x", "must be smtp://user:password@host:port or smtps://…."),
+        ("SHOP_MAIL_URL", "smtp://c/d", "must be smtp://user:password@host:port or smtps://…."),
+        ("SHOP_MAIL_URL", "smtp://c?starttls=maybe", "starttls=required or starttls=never"),
+        ("SHOP_MAIL_URL", "smtps://c?starttls=never", "starttls=never may stand, with smtp://."),
+        ("SHOP_MAIL_URL", "smtp://c?tls=1", "behind ? only starttls"),
+        ("SHOP_MAIL_URL", "smtp://a:b@c?starttls=never", "is allowed for localhost only."),
+        ("SHOP_MEDIA_URL", "ftp://c", "use file: or memory: or s3:."),
+        ("SHOP_MEDIA_URL", "s3:bucket", "must be s3://bucket or s3://bucket/prefix."),
+        ("SHOP_MEDIA_URL", "s3://bucket/../x", "must be s3://bucket or s3://bucket/prefix."),
         ("SHOP_SEARCH_URL", "opensearch://c", "use embedded: or database:."),
         ("SHOP_SECURITY_SECRET", "short", "is too short; give at least 32 random characters."),
     ],
@@ -352,3 +361,31 @@ def test_a_provider_needs_a_plain_name(tmp_path: Path) -> None:
     assert "its name is made of a-z and 0-9" in refusal({}, file)
     file = a_file(tmp_path, '[providers]\nclient_id = "a"\n')
     assert "providers.client_id must be a section" in refusal({}, file)
+
+
+def test_a_mail_server_may_have_a_password_where_it_is_not_heard() -> None:
+    for url in (
+        "smtps://a:b@mail.example",
+        "smtp://a:b@mail.example:2525/",
+        "smtp://a:b@localhost?starttls=never",
+        "smtp://catcher:1025?starttls=never",
+    ):
+        settings, _ = load(None, {"SHOP_MAIL_URL": url})
+        assert settings.mail_url == url
+        assert "a:b" not in repr(settings)
+
+
+def test_a_bucket_has_an_endpoint_without_a_path_and_both_halves_of_a_key() -> None:
+    bucket = {"SHOP_MEDIA_URL": "s3://pictures/of/the-shop"}
+    whole = bucket | {
+        "SHOP_MEDIA_ENDPOINT": "http://localhost:8333",
+        "SHOP_MEDIA_KEY_ID": "id",
+        "SHOP_MEDIA_KEY_SECRET": "very secret",
+    }
+    settings, _ = load(None, whole)
+    assert settings.media.key_secret.reveal() == "very secret"
+    assert "very secret" not in repr(settings)
+    line = refusal(bucket | {"SHOP_MEDIA_ENDPOINT": "http://localhost:8333/path"})
+    assert line.startswith("SHOP_MEDIA_ENDPOINT: must be https:// or http:// and a host")
+    line = refusal(bucket | {"SHOP_MEDIA_KEY_ID": "id"})
+    assert line == "SHOP_MEDIA_KEY_ID: must be given together with SHOP_MEDIA_KEY_SECRET."

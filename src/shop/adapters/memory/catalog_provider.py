@@ -1,4 +1,4 @@
-"""The catalogue and its pictures in memory, for dishka."""
+"""The catalogue in memory, for dishka."""
 
 from dishka import Provider, Scope, provide
 
@@ -12,8 +12,6 @@ from shop.adapters.memory.catalog import (
     MemoryReviews,
 )
 from shop.adapters.memory.catalog_reads import MemoryCatalogReads, MemoryStaffReads
-from shop.adapters.memory.checkup import InProcess
-from shop.adapters.memory.media import MemoryMedia
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.ports.catalog import (
     CatalogChanges,
@@ -26,8 +24,6 @@ from shop.ports.catalog import (
     Reviews,
     StaffReads,
 )
-from shop.ports.checkup import MediaCheckup
-from shop.ports.media import Media
 
 
 class MemoryCatalog(Provider):
@@ -66,13 +62,3 @@ class MemoryCatalog(Provider):
     @provide(scope=Scope.APP)
     def changes(self, store: MemoryStore) -> CatalogChanges:
         return MemoryCatalogChanges(store)
-
-
-class MemoryPictures(Provider):
-    @provide(scope=Scope.APP)
-    def media(self) -> Media:
-        return MemoryMedia()
-
-    @provide(scope=Scope.APP)
-    def checkup(self) -> MediaCheckup:
-        return InProcess()

@@ -5,10 +5,9 @@ from shop.ports.checkup import (
     CacheCheckup,
     DatabaseCheckup,
     MailCheckup,
-    MediaCheckup,
 )
 
 
-class InProcess(DatabaseCheckup, CacheCheckup, BusCheckup, MailCheckup, MediaCheckup):
+class InProcess(DatabaseCheckup, CacheCheckup, BusCheckup, MailCheckup):
     async def examine(self) -> str:
         return "in memory; it is lost when the process ends"
