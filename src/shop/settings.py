@@ -35,7 +35,7 @@ _SCHEMES = {
     "cache": ("memory:",),
     "bus": ("database:", "kafka:"),
     "mail": ("file:", "memory:", "smtp:", "smtps:"),
-    "media": ("file:", "memory:"),
+    "media": ("file:", "memory:", "s3:"),
     "search": ("embedded:", "database:"),
 }
 _NOT_YET = frozenset(
