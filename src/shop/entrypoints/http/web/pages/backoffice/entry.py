@@ -14,6 +14,8 @@ def staff(visit: Visit) -> None:
     """The door. What somebody may do behind it, the use cases decide."""
     if visit.caller.user_id is None:
         raise Unauthenticated("Please sign in.")
+    if visit.caller.held_back:
+        visit.caller.require(Permission.ORDERS_READ)  # leads them to where they set up a factor
     if not visit.caller.may(Permission.ORDERS_READ):
         raise NotFound("There is no such page.")
 
