@@ -21,7 +21,8 @@ class EventBus(Protocol):
         """Return once the bus has accepted all of them, those of one key in order.
 
         An event published twice (a relay died in between) arrives once or twice: consumers
-        use their `Inbox`. When it raises or is cancelled, nothing of the batch is sent any more.
+        use their `Inbox`. When it raises or is cancelled, nothing is sent again behind our back:
+        only what was on the wire already may still arrive.
         """
 
 

@@ -124,37 +124,6 @@ async def test_a_paused_partition_keeps_its_events_for_later(container: AsyncCon
         assert [one.event for one in await fetched(feed, 3)] == later
 
 
-async def test_a_share_is_let_go_before_another_has_it(
-    container: AsyncContainer, clock: ManualClock
-) -> None:
-    """On the log one has all of it; on Kafka the partitions are dealt out anew."""
-    feeds = await container.get(Feeds)
-    events = await published(container, [uuid4() for _ in range(30)])
-    story: list[str] = []
-
-    async def let_go() -> None:
-        story.append("let go")
-
-    async with feeds.join("one", {TOPIC}, let_go) as feed:
-        await fetched(feed, 30)
-
-        async def next_one() -> set[UUID]:
-            found: set[UUID] = set()
-            async with feeds.join("one", {TOPIC}, nothing) as other:
-                while not found:
-                    found = {one.event.id for one in await other.fetch(100, wait=0.1)}
-                story.append("taken")
-            return found
-
-        other = asyncio.create_task(next_one())
-        async with asyncio.timeout(30):
-            while not other.done():
-                clock.advance(6)  # the lease of the log ends; the other may be the quicker
-                await feed.fetch(100, wait=0.05)
-        assert (await other) <= {event.id for event in events}
-    assert story[:1] != ["taken"] or story == ["taken"]
-
-
 async def test_dead_letters_are_listed_until_they_are_removed(
     container: AsyncContainer, clock: ManualClock
 ) -> None:

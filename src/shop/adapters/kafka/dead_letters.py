@@ -73,7 +73,7 @@ class KafkaDeadLetters(DeadLetters):
     async def _read(self) -> dict[bytes, tuple[str, DeadLetter]]:
         """The letters that nobody took away, each with its topic."""
         await self._topics.ready()
-        reader = AIOKafkaConsumer(**self._cluster.options)
+        reader = AIOKafkaConsumer(**self._cluster.options, auto_offset_reset="earliest")
         try:
             async with asyncio.timeout(_READING):
                 await reader.start()
@@ -87,7 +87,6 @@ class KafkaDeadLetters(DeadLetters):
         places = [TopicPartition(self._wire.topic(name) + DLQ, 0) for name in NAMES]
         reader.assign(places)
         ends = await reader.end_offsets(places)
-        await reader.seek_to_beginning(*places)
         found: dict[bytes, tuple[str, DeadLetter]] = {}
         while any([await reader.position(place) < end for place, end in ends.items()]):
             for place, records in (await reader.getmany(timeout_ms=int(REQUEST * 1000))).items():

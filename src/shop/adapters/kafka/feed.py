@@ -26,6 +26,8 @@ _SIGN = 1.0
 _HANDOVER = 10.0
 #: Seconds that a fetch waits for the group to deal; it is cut short without losing anything.
 _DEALING = 1.0
+#: Seconds for an answer of the group's own, after which we would rather join it anew.
+_ANSWER = 3.0
 _GOODBYE = 3.0
 
 
@@ -113,7 +115,7 @@ class _KafkaFeed(Feed, ConsumerRebalanceListener):  # type: ignore[misc]
     async def commit(self, marks: Mapping[str, int]) -> None:
         offsets = {self._names[name]: mark for name, mark in marks.items()}
         try:
-            async with asyncio.timeout(REQUEST):
+            async with asyncio.timeout(_ANSWER):
                 await self._group.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             # Others have the partitions by now. They do again what we did since the last commit.
@@ -128,7 +130,7 @@ class _KafkaFeed(Feed, ConsumerRebalanceListener):  # type: ignore[misc]
         if not ours:
             return 0
         try:
-            async with asyncio.timeout(REQUEST):
+            async with asyncio.timeout(_ANSWER):
                 ends = await self._group.end_offsets(ours)
                 begins = await self._group.beginning_offsets(ours)
                 for place in ours - self._marks.keys():

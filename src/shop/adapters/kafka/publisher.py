@@ -31,6 +31,7 @@ class Publisher:
         self._largest = largest
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Return when all replicas in sync have all of it. Raises `Unavailable`."""
@@ -42,9 +43,9 @@ class Publisher:
             await asyncio.gather(*sent)
 
     async def close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await _end(producer)
+        await self._give_up()
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=2 * REQUEST)
 
     @asynccontextmanager
     async def _whole(self) -> AsyncIterator[AIOKafkaProducer]:
@@ -53,10 +54,10 @@ class Publisher:
                 producer = await self._ready()
                 yield producer
         except TROUBLE as error:
-            await self.close()
+            await self._give_up()
             raise self._cluster.away(error) from error
         except BaseException:
-            await self.close()
+            await self._give_up()
             raise
 
     async def _ready(self) -> AIOKafkaProducer:
@@ -73,20 +74,30 @@ class Publisher:
                 try:
                     await producer.start()
                 except BaseException:
-                    await _end(producer)
+                    await self._end(producer)
                     raise
                 self._producer = producer
             return self._producer
 
+    async def _give_up(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await self._end(producer)
 
-async def _end(producer: AIOKafkaProducer) -> None:
-    """Close the connections without sending what waits, which `stop` alone would wait for."""
+    async def _end(self, producer: AIOKafkaProducer) -> None:
+        """Close it without sending what waits; a silent broker holds up its end, but not us."""
+        ending = asyncio.create_task(_ended(producer))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.wait({ending}, timeout=_GOODBYE)
+
+
+async def _ended(producer: AIOKafkaProducer) -> None:
+    """`stop` alone would go on sending until all is sent."""
     accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
     accumulator.fail_all(KafkaConnectionError("given up"))
     if sender.sender_task is not None:
         sender.sender_task.cancel()
-    try:
-        async with asyncio.timeout(_GOODBYE):
-            await producer.stop()
-    except TimeoutError:
-        await producer.client.close()
+    # It may end by that cancellation, or stumble over batches that have failed already.
+    await asyncio.gather(producer.stop(), return_exceptions=True)
+    await producer.client.close()
