@@ -28,7 +28,8 @@ from shop.ports.system import Ids
 
 T = TypeVar("T")
 
-#: Seconds a connection may take to be made, and a server to answer one statement.
+#: Seconds a connection may take to be made, and a server to answer one statement. The own timeout
+#: of the driver swallows a cancellation now and then (`wait_for` of Python 3.11), so it is off.
 _CONNECT = 5
 _ANSWER = 30
 #: Seconds to find out what became of a COMMIT whose answer was lost.
@@ -75,7 +76,6 @@ def make_engine(url: str, settings: Sequence[str], **pool: Any) -> AsyncEngine:
             "connect_timeout": _CONNECT,
             "stmt_cache_size": prepared,
             "binary_prefix": True,
-            **pool.pop("connect", {}),
         },
         **pool,
     )
@@ -99,36 +99,40 @@ class _Conn(Conn):
 
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> list[Any]:
         with translated():
-            return list(await self._sa.execute(statement, params))
+            async with asyncio.timeout(_ANSWER):
+                return list(await self._sa.execute(statement, params))
 
     async def run(
         self, statement: sa.Executable, params: Params | Sequence[Params] | None = None
     ) -> int:
         with translated():
-            return (await self._sa.execute(statement, params)).rowcount
+            async with asyncio.timeout(_ANSWER):
+                return (await self._sa.execute(statement, params)).rowcount
 
     async def fetch(self, statement: Hot, values: Sequence[Any] = ()) -> list[Any]:
         filled = padded(values) if values else []
         text = statement.text(self.dialect, len(filled))
         with translated():
-            cursor = self._raw.cursor()
-            await cursor.execute(text, filled)
-            return list(await cursor.fetchall())
+            async with asyncio.timeout(_ANSWER):
+                cursor = self._raw.cursor()
+                await cursor.execute(text, filled)
+                return list(await cursor.fetchall())
 
     async def many(self, statement: Hot, rows: Sequence[tuple[Any, ...]]) -> int:
         if not rows:
             return 0
         text = statement.text(self.dialect)
         with translated():
-            cursor = self._raw.cursor()
-            if len(rows) == 1:
-                await cursor.execute(text, rows[0])
-                return int(cursor.rowcount)
-            text, values = _without_empty_columns(text, rows)
-            if self._takes_all_at_once or text.startswith("INSERT"):
-                await cursor.executemany(text, values)
-                return int(cursor.rowcount)
-            return await _in_few_messages(cursor, text, values)
+            async with asyncio.timeout(_ANSWER):
+                cursor = self._raw.cursor()
+                if len(rows) == 1:
+                    await cursor.execute(text, rows[0])
+                    return int(cursor.rowcount)
+                text, values = _without_empty_columns(text, rows)
+                if self._takes_all_at_once or text.startswith("INSERT"):
+                    await cursor.executemany(text, values)
+                    return int(cursor.rowcount)
+                return await _in_few_messages(cursor, text, values)
 
     def moment(self, value: datetime) -> datetime:
         return value.astimezone(UTC).replace(tzinfo=None)
@@ -183,9 +187,8 @@ class MysqlDatabase(Database):
             "pool_timeout": patience,
             "pool_recycle": 1800,
         }
-        connect = {"connect": {"read_timeout": _ANSWER}}
-        self._writers = make_engine(url, _WRITING, **shape, **connect)
-        self._readers = make_engine(url, _READING, **shape, **connect)
+        self._writers = make_engine(url, _WRITING, **shape)
+        self._readers = make_engine(url, _READING, **shape)
         self._tell: list[Callable[[], None]] = []
         self._units = 0
 
@@ -221,11 +224,12 @@ class MysqlDatabase(Database):
             with translated():
                 connection = await self._writers.connect()
             try:
-                raw = await _raw(connection)
-                cursor = raw.cursor()
-                await cursor.execute(text)
-                while await cursor.nextset():
-                    pass
+                async with asyncio.timeout(_ANSWER):
+                    raw = await _raw(connection)
+                    cursor = raw.cursor()
+                    await cursor.execute(text)
+                    while await cursor.nextset():
+                        pass
             except BaseException as error:
                 await connection.invalidate()
                 await connection.close()
@@ -239,7 +243,8 @@ class MysqlDatabase(Database):
 
     async def _commit(self, connection: AsyncConnection, raw: Any, mark: UUID) -> None:
         try:
-            await raw.commit()
+            async with asyncio.timeout(_ANSWER):
+                await raw.commit()
         except (errors.Error, OSError) as error:
             await connection.invalidate()
             if not gone(error):
@@ -262,7 +267,7 @@ class MysqlDatabase(Database):
         while True:
             try:
                 with translated():
-                    async with self._writers.connect() as connection:
+                    async with asyncio.timeout(_CONNECT * 2), self._writers.connect() as connection:
                         found = await connection.exec_driver_sql(
                             f"SELECT 1 FROM units WHERE id = x'{mark.hex}' FOR UPDATE"  # noqa: S608
                         )
@@ -309,7 +314,8 @@ async def _raw(connection: AsyncConnection) -> Any:
 async def _undo(connection: AsyncConnection, raw: Any) -> None:
     """End the transaction; a connection that cannot is not used again."""
     try:
-        await raw.rollback()
+        async with asyncio.timeout(_CONNECT):
+            await raw.rollback()
     except BaseException as error:
         await connection.invalidate()
         if not isinstance(error, errors.Error | OSError):
