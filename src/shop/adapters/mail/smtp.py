@@ -24,10 +24,10 @@ from shop.ports.mail import MailTransport, NotSent
 #: Seconds: for one command, and for a whole mail with its connection.
 COMMAND = 10.0
 WHOLE = 30.0
+#: So long nobody else tries a server that could not be reached.
+REST = 2.0
 #: A connection that rested longer may be dead without a word; servers hang up after minutes.
 _FRESH = 20.0
-#: So long nobody else tries a server that could not be reached.
-_REST = 2.0
 _FOR_GOOD = 500
 _LONGEST_REASON = 300
 
@@ -77,12 +77,14 @@ class SmtpMail(MailTransport):
         context: ssl.SSLContext | None = None,
         command: float = COMMAND,
         whole: float = WHOLE,
+        rest: float = REST,
     ) -> None:
         self._server = server
         self._domain = domain
         self._context = context or ssl.create_default_context()
         self._command = command
         self._whole = whole
+        self._rest_of_all = rest
         self._places = asyncio.Semaphore(connections)
         self._resting: list[tuple[SMTP, float]] = []  # the one used last is at the end
         self._down: tuple[str, float] | None = None
@@ -193,7 +195,7 @@ class SmtpMail(MailTransport):
             if not isinstance(error, SMTPException | OSError):
                 raise
             reason = _why_unreachable(server, error)
-            self._down = reason, asyncio.get_running_loop().time() + _REST
+            self._down = reason, asyncio.get_running_loop().time() + self._rest_of_all
             raise _Unreachable(reason) from error
         return client
 
