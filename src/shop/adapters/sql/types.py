@@ -54,7 +54,7 @@ class Json(sa.TypeDecorator[Any]):
 #: Keys, tokens and the gateway's ids are compared byte by byte: `pay_A` is not `pay_a`.
 def Key(length: int) -> sa.types.TypeEngine[str]:  # noqa: N802 - reads as the type it makes
     return sa.String(length).with_variant(
-        mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
     )
 
 
