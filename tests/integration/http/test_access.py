@@ -135,6 +135,7 @@ async def one_of_everything(shop: Shop, caller: str) -> Walk:
         f"POST {ADMIN}/products/{{product_id}}/images": {"files": {"file": ("x.gif", PICTURE)}},
         f"POST {ADMIN}/imports": {"files": files, "data": told},
         f"POST {ADMIN}/orders/{{order_id}}/refunds": {"json": refunded},
+        f"PUT {ADMIN}/users/{{user_id}}/roles": {"json": {"roles": ["customer", "staff"]}},
         f"POST {API}/addresses": {"json": HOME},
         f"PATCH {API}/updateuser": {"json": {"name": "Somebody"}},
         f"POST {API}/cart/items": {"json": one},
@@ -198,3 +199,31 @@ def test_the_back_office_lets_in_staff_alone() -> None:
     for route, (nobody, customer, _, _, program) in table().items():
         if f" {ADMIN}/" in route:
             assert (nobody, customer, program) == ("401", "403", "403"), route
+
+
+async def test_every_deed_of_an_administrator_is_one_line_of_the_log(shop: Shop) -> None:
+    walk = await one_of_everything(shop, "admin")
+
+    async def lines() -> list[dict[str, Any]]:
+        page = await shop.client.get(f"{ADMIN}/log", params={"limit": 100}, headers=walk.caller)
+        found: list[dict[str, Any]] = page.json()["items"]
+        return found
+
+    before = len(await lines())
+    done = 0
+    for route in table():
+        method, _, path = route.partition(" ")
+        if method == "GET" or not path.startswith(f"{ADMIN}/") or route not in walk.routes():
+            continue
+        status = await walk.ask(route)
+        if status < 300:
+            done += 1
+            newest = (await lines())[0]
+            assert newest["user_id"] is not None, route
+            assert newest["request_id"], route
+            assert newest["address"] == "127.0.0.1", route
+        assert len(await lines()) == before + done, (route, status)
+    assert done >= 15
+    written = json.dumps(await lines())
+    assert "@" not in written
+    assert HOME["name"] not in written
