@@ -142,3 +142,33 @@ def test_a_keyboard_reaches_the_content_first(chromium: str, site: str, tmp_path
             )
         assert browser.value("document.activeElement.className") == "skip"
         assert browser.value("document.activeElement.getBoundingClientRect().x") >= 0
+
+
+def test_a_passkey_is_made_and_signs_in(chromium: str, site: str, tmp_path: Path) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.call("WebAuthn.enable")
+        key = {"protocol": "ctap2", "transport": "internal", "isUserVerified": True}
+        able = {"hasResidentKey": True, "hasUserVerification": True}
+        browser.call("WebAuthn.addVirtualAuthenticator", options={**key, **able})
+        browser.open(f"{site}/sign-up")
+        browser.write("#f-name", "Asha Rao")
+        browser.write("#f-email", "asha@example.com")
+        browser.write("#f-password", "three green kettles")
+        browser.follow("form[action='/sign-up'] .button--wide")
+        browser.open(f"{site}/account/second-factor")
+        browser.follow("form[action$='/passkeys'] button")
+        browser.write("#f-name", "Laptop")
+        browser.follow("[data-go]")
+        assert "We show them only now." in browser.text()
+        browser.follow("form[action='/sign-out'] button")
+        browser.open(f"{site}/sign-in?next=/account/orders")
+        browser.write("#f-email", "asha@example.com")
+        browser.write("#f-password", "three green kettles")
+        browser.follow("form[action='/sign-in'] .button")
+        browser.follow("[data-go]")
+        assert browser.value("location.pathname") == "/account/orders"
+        browser.follow("form[action='/sign-out'] button")
+        browser.open(f"{site}/sign-in?next=/account/addresses")
+        browser.follow("[data-go]")
+        assert browser.value("location.pathname") == "/account/addresses"
+        assert browser.complaints == []
