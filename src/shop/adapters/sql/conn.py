@@ -57,6 +57,8 @@ class Conn(Protocol):
     """A connection inside a transaction. Driver errors arrive as `errors.translated` says."""
 
     dialect: sa.Dialect
+    #: False where a unit has the whole database to itself.
+    locks_rows: bool
 
     @abstractmethod
     async def rows(self, statement: sa.Executable, params: Params | None = None) -> list[Any]:

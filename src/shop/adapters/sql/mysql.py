@@ -92,6 +92,8 @@ def make_engine(url: str, settings: Sequence[str], **pool: Any) -> AsyncEngine:
 
 
 class _Conn(Conn):
+    locks_rows = True
+
     def __init__(self, connection: AsyncConnection, raw: Any) -> None:
         self.dialect = connection.dialect
         self._sa = connection

@@ -40,6 +40,8 @@ _READERS = 2
 class _Conn(Conn):
     """Runs inline in the thread that owns it, and by a hop from the event loop."""
 
+    locks_rows = False
+
     def __init__(self, engine: sa.Engine, thread: ThreadPoolExecutor, owner: int) -> None:
         self.dialect = engine.dialect
         self._thread = thread
