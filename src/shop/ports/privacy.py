@@ -46,8 +46,9 @@ class Erasing(Protocol):
         """Keep what was said and forget who said it."""
 
     @abstractmethod
-    async def traces(self, user_id: UserId) -> None:
-        """Drop the cart, and the answers remembered for idempotency keys."""
+    async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
+        """Drop the cart, and the answers remembered for idempotency keys: the person's own, and
+        those that staff got about these orders."""
 
     @abstractmethod
     async def account(self, user_id: UserId) -> None:

@@ -66,12 +66,13 @@ class MemoryErasing(Erasing):
                 nobody = replace(review, user_id=UserId(review.id), author=ANONYMOUS)
                 table[review.product_id, nobody.user_id] = nobody
 
-    async def traces(self, user_id: UserId) -> None:
-        owner = f"user:{user_id}"
+    async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
+        owner, wanted = f"user:{user_id}", set(orders)
         self._uow.table("carts").pop(owner, None)
         answers = self._uow.table("idempotency")
-        for key in [key for key in answers if key.caller == owner]:
-            del answers[key]
+        for row in list(answers.values()):
+            if row.key.caller == owner or row.order_id in wanted:
+                del answers[row.key]
 
     async def account(self, user_id: UserId) -> None:
         for name in _HANGING:

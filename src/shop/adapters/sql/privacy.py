@@ -35,7 +35,7 @@ _MAILS = sa.select(emails).where(_ABOUT).order_by(emails.c.id)
 
 _ADMINISTRATORS = (
     sa.select(users.c.id)
-    .where(users.c.roles.like(f'%"{Role.ADMIN}"%'))
+    .where(sa.type_coerce(users.c.roles, sa.Text).like(f'%"{Role.ADMIN}"%'))
     .order_by(users.c.id)
     .limit(2)
     .with_for_update()
@@ -62,6 +62,9 @@ _ANONYMISE = (
 )
 _NO_CART = carts.delete().where(carts.c.owner == bindparam("whose"))
 _NO_ANSWERS = idempotency.delete().where(idempotency.c.caller == bindparam("whose"))
+_NO_ANSWERS_ABOUT = idempotency.delete().where(
+    idempotency.c.order_id.in_(bindparam("orders", expanding=True))
+)
 _NO_ACCOUNT = users.delete().where(users.c.id == bindparam("whose"))
 
 
@@ -104,10 +107,12 @@ class SqlErasing(Erasing):
         if await self._uow.conn.run(_ANONYMISE, {"whose": user_id}):
             await catalog_changed(self._uow.conn)
 
-    async def traces(self, user_id: UserId) -> None:
+    async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
         owner = {"whose": f"user:{user_id}"}
         await self._uow.conn.run(_NO_CART, owner)
         await self._uow.conn.run(_NO_ANSWERS, owner)
+        for some in _parts(orders):
+            await self._uow.conn.run(_NO_ANSWERS_ABOUT, {"orders": some})
 
     async def account(self, user_id: UserId) -> None:
         """Foreign keys take along what hangs on it."""

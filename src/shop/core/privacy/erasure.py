@@ -122,7 +122,7 @@ class AccountErasure:
             orders = await self._orders.forget(user_id)
             await self._erasing.mails([user_id, *orders])
             await self._erasing.reviews(user_id)
-            await self._erasing.traces(user_id)
+            await self._erasing.traces(user_id, orders)
             ended = await self._sessions.end_all(user_id, now)
             await self._erasing.account(user_id)
             self._uow.emit(UserErased(user_id=user_id, at=now))
