@@ -158,7 +158,7 @@ def test_a_newer_database_is_refused_and_one_that_changes_makes_unready(shop: Sh
     shop.write("UPDATE alembic_version SET version_num = '9999'")
     answer = running.ask("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "Unavailable"}
+    assert "newer version" in answer.json()["checks"]["database"]
     assert running.stop() == 0
     refused(shop.start(), "newer version of shop")
     migrated = shop.command("migrate")

@@ -28,7 +28,7 @@ class MysqlSchema(Schema):
     """Only `migrate` changes it, never a start.
 
     A migration only adds. So a shop that has found its schema serves on while a newer version
-    migrates; a shop that starts refuses a newer one.
+    migrates; a shop that starts refuses a newer one (`problem` raises `SchemaNewer`).
     """
 
     def __init__(self, url: str) -> None:
@@ -54,11 +54,14 @@ class MysqlSchema(Schema):
 
     async def problem(self) -> str | None:
         async with self._connected() as connection:
-            found = await too_old(connection) or await connection.run_sync(schema.problem)
-            if found is None:
-                self._fitted = True
-            elif self._fitted and await connection.run_sync(schema.is_newer):
-                return None
+            if (old := await too_old(connection)) is not None:
+                return old
+            found = await connection.run_sync(schema.problem)
+            if found is not None and await connection.run_sync(schema.is_newer):
+                if self._fitted:
+                    return None
+                raise schema.SchemaNewer(found)
+            self._fitted = self._fitted or found is None
             return found
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.actors.scheduler import Every
 from shop.entrypoints.actors.supervisor import Actor, Stage, Supervisor
 from shop.entrypoints.again import patient
+from shop.entrypoints.cli import waiting
 from shop.entrypoints.cli.common import Failure
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.http.edge import LameDuck
@@ -67,7 +69,8 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
     access = AccessLog(plain=settings.log.format == "console")
     try:
         schema = await container.get(Schema)
-        await schema.migrate()  # the embedded database belongs to nobody else
+        if not await waiting.fitting(schema, ops, shared=settings.shares_database):
+            return 0
         if demo:
             await _load_demo(container, settings)
         readiness: Readiness
@@ -183,13 +186,19 @@ async def _add_background(
         registry.register(metrics.Reading(name, text, read))
     for consumer in consumers:
         name = consumer.name.replace("-", "_")
-        registry.register(
-            metrics.Reading(
-                f"shop_{name}_lag",
-                "Events on the bus that it has not seen.",
-                lambda consumer=consumer: consumer.lag,  # type: ignore[misc]
-            )
-        )
+        for what, text, tell in (
+            ("lag", "Events of its share of the bus that it has not dealt with.", _lag),
+            ("buried", "Events that it made dead letters since the start.", _buried),
+        ):
+            registry.register(metrics.Reading(f"shop_{name}_{what}", text, partial(tell, consumer)))
+
+
+def _lag(consumer: Consumer) -> int:
+    return consumer.lag
+
+
+def _buried(consumer: Consumer) -> int:
+    return consumer.buried
 
 
 async def _add_gateway(

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from shop.core.kernel.errors import Unavailable
 from shop.entrypoints.actors.supervisor import Health, Stage, State
 
 log = structlog.get_logger()
@@ -71,6 +72,9 @@ class Readiness:
                 await check()
         except TimeoutError:
             return "timeout"
+        except Unavailable as error:
+            log.warning("check_failed", check=name, why=error.detail)
+            return error.detail
         except Exception as error:  # whatever it is, the dependency is not there
             log.warning("check_failed", check=name, exc_info=error)
             return type(error).__name__
