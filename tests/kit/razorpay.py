@@ -96,7 +96,12 @@ class FakeRazorpay(Struct):
         """A bank promises the money, and the account does not capture by itself."""
         link = await self._link(self.link_id(reference))
         id_ = f"pay_{len(self.promised):014}"
-        self.promised[id_] = link
+        now = self.clock.now()
+        entity = wire.payment(link, id_, "authorized", now)
+        event = wire.event("payment.authorized", {"payment": entity}, now)
+        hook = SandboxHook(id=f"evt_{id_}", body=json.dumps(event).encode(), next_try_at=now)
+        await self.books.put(link, [hook])
+        self.promised[id_] = await self._link(link.id)
         return id_
 
     async def take_money(self, reference: str) -> str:
@@ -318,8 +323,8 @@ async def razorpay_served(clock: Clock) -> AsyncIterator[FakeRazorpay]:
         try:
             while await _one_answer(fakes[0], reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # it is over
         finally:
             writer.close()
 

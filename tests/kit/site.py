@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from dishka import AsyncContainer
+from dishka import AsyncContainer, Provider
 from msgspec import Struct, field
 
 from shop.adapters.sandbox.gateway import SandboxGateway
@@ -156,10 +156,10 @@ class Shop(Struct):
 
 @asynccontextmanager
 async def a_shop(
-    storage: str, folder: Path, *, limits: bool = False, **changes: Any
+    storage: str, folder: Path, *overrides: Provider, limits: bool = False, **changes: Any
 ) -> AsyncIterator[Shop]:
     """The real wiring with its desks at work. Time stands still unless moved."""
-    async with running(settings_for(storage, folder, **changes)) as container:
+    async with running(settings_for(storage, folder, **changes), *overrides) as container:
         settings = await container.get(Settings)
         sandbox = settings.payments.provider == "sandbox"
         site = await make_site(container, SiteRules(limits=limits, sandbox=sandbox))

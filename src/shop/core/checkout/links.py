@@ -1,7 +1,7 @@
 """Payment links: made, made anew, looked after, and closed. The gateway is never asked inside a
 unit of work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shop.core.checkout.books import Bookkeeping
 from shop.core.checkout.once import Attempt, Once
-from shop.core.checkout.settlement import Captured, Settlement
+from shop.core.checkout.settlement import AttemptFailed, Captured, Report, Settlement
 from shop.core.checkout.steps import Answer, Answered
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.ids import OrderId, PaymentId
@@ -112,13 +112,10 @@ class LinkKeeper:
         try:
             link = await self._gateway.create_link(wanted, again=again)
         except GatewayRefused:
+            # The order stays as it is: its buyer may ask for another link.
+            await self._settle([AttemptFailed(payment_id=payment.id)])
             async with self._uow.begin():
-                stored = await self._payments.get(payment.id)
-                if stored.status is PaymentStatus.CREATED:
-                    # The order stays as it is: its buyer may ask for another link.
-                    stored = replace(stored, status=PaymentStatus.FAILED, check_at=None)
-                    [stored] = await self._payments.save([stored])
-            return stored
+                return await self._payments.get(payment.id)
         return await self.attach(payment.id, link)
 
     async def attach(self, payment_id: PaymentId, link: Link) -> Payment:
@@ -137,8 +134,10 @@ class LinkKeeper:
     async def settle(self, payment_id: PaymentId, link: Link) -> None:
         """Settle what was captured through the link. Harmless when it is known already."""
         reports = [Captured(payment_id=payment_id, capture=capture) for capture in link.captures]
-        if not reports:
-            return
+        if reports:
+            await self._settle(reports)
+
+    async def _settle(self, reports: Sequence[Report]) -> None:
         for answer in await self._settlement.settle_all(reports):
             if isinstance(answer, Exception):
                 raise answer
