@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shop.core.kernel.ids import UserId
 from shop.core.users.letters import as_text, secret_of
-from shop.core.users.linked import ConsentDenied, ProviderDown, SocialRefused
+from shop.core.users.linked import ConsentDenied, ProviderDown, ProviderNotFound, SocialRefused
 from shop.core.users.model import IdentityRules, TokenInvalid
 from shop.ports.social import Asking, Claimed, Providers, SpentStates
 from shop.ports.system import Clock, Ids, Secrets
@@ -105,6 +105,8 @@ class SocialTrips:
 
     async def arrive(self, provider: str, ticket: str, back: Return) -> Arrival:
         """Raises `SocialRefused`, `ConsentDenied`, `ProviderNotFound` or `ProviderDown`."""
+        if all(one.name != provider for one in self._providers.all()):
+            raise ProviderNotFound("Nobody can sign in with that here.")
         trip = _read(ticket)
         now = self._clock.now()
         asking = await self._asking(provider, ticket)
