@@ -97,7 +97,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    log.error("unhandled", path=request.url.path, exc_info=error)
+    log.error("unhandled", path=request.scope["path"], exc_info=error)
     sorry = "Something went wrong on our side."
     return _answer(problem_of(request, 500, "internal-error", sorry), {})
 
@@ -109,7 +109,7 @@ def problem_of(request: Request[Any, Any, Any], status: int, code: str, detail: 
         status=status,
         code=code,
         detail=detail,
-        instance=request.url.path,
+        instance=request.scope["path"],
         request_id=correlation.get(),
     )
 

@@ -57,7 +57,7 @@ def told(status: int, detail: str = "", wait: int = 0) -> Told:
 
 
 def _for_people(request: Request[Any, Any, Any]) -> bool:
-    path = request.url.path
+    path = request.scope["path"]
     return not path.startswith(_PROGRAMS) and "text/html" in request.headers.get("accept", "")
 
 

@@ -404,7 +404,7 @@ class Visit:
                 template,
                 visit=self,
                 shop=self.front.shop_name,
-                path=self.request.url.path,
+                path=self.request.scope["path"],
                 here=_here(self.request),
                 cart_count=count,
                 note=self._told(),
@@ -435,8 +435,9 @@ class Visit:
 
 def _here(request: HttpRequest) -> str:
     """Where to come back to after signing in."""
-    url = request.url
-    path = f"{url.path}?{url.query}" if url.query else url.path
+    path = request.scope["path"]  # the framework's URL fails where the Host is strange
+    if query := request.scope["query_string"].decode("latin-1"):
+        path = f"{path}?{query}"
     return local_path(path)
 
 
