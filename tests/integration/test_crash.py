@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -19,21 +20,26 @@ import pytest
 from shop.core.checkout.audit import Audit, Report
 from shop.settings import load
 from shop.wiring import make_container
+from tests.kit.databases import DATABASES
 from tests.kit.process import Purchase, Shop, filled, until, variant_of
 
 STOCK = 500
 SEED = 20_260
 
 
-@pytest.fixture(scope="module")
-def goods(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return filled(tmp_path_factory.mktemp("goods"))
+@pytest.fixture(scope="module", params=["sqlite", "mysql"])
+def goods(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A filled data folder, and the URL of a filled database when that is on a server."""
+    server = DATABASES.keep() if request.param == "mysql" else ""
+    return filled(tmp_path_factory.mktemp("goods"), server), server
 
 
 @pytest.fixture
-def shop(goods: Path, tmp_path: Path) -> Iterator[Shop]:
-    with Shop(tmp_path) as shop:
-        shutil.copytree(goods, shop.data)
+def shop(goods: tuple[Path, str], tmp_path: Path) -> Iterator[Shop]:
+    folder, server = goods
+    given = {"SHOP_DATABASE_URL": DATABASES.copy(server)} if server else {}
+    with Shop(tmp_path, **given) as shop:
+        shutil.copytree(folder, shop.data)
         yield shop
 
 

@@ -46,6 +46,16 @@ async def on(url: str, work: Callable[[AsyncConnection], Coroutine[Any, Any, T]]
         await engine.dispose()
 
 
+async def query(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    async def work(connection: AsyncConnection) -> list[tuple[Any, ...]]:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        cursor = raw.cursor()
+        await cursor.execute(statement, values or None)
+        return [tuple(row) for row in await cursor.fetchall() or ()] if cursor.description else []
+
+    return await on(url, work)
+
+
 class Databases:
     """Making one takes half a second, emptying one some milliseconds: so they are used again."""
 
@@ -70,6 +80,30 @@ class Databases:
                 apart(lambda: on(self._url(server, name), self._remember))
         self._lent.append(name)
         return self._url(server, name)
+
+    def copy(self, url: str) -> str:
+        """One more with the same rows."""
+        made = self.lend()
+        source = sa.make_url(url).database
+
+        async def fill(connection: AsyncConnection) -> None:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            cursor = raw.cursor()
+            text = "SET foreign_key_checks=0"
+            for table in self._seed:
+                text += f";REPLACE INTO `{table}` SELECT * FROM {source}.`{table}`"  # noqa: S608
+            await cursor.execute(text)
+            while await cursor.nextset():
+                pass
+
+        apart(lambda: on(made, fill))
+        return made
+
+    def keep(self) -> str:
+        """One that outlives the test that asks for it."""
+        url = self.lend()
+        self._lent.pop()
+        return url
 
     def take_back(self) -> None:
         self._free += self._lent

@@ -117,6 +117,14 @@ class Running:
         self.process.wait()
 
 
+def ask(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Rows of a database on a server."""
+    # A plugin of the tests, which pytest must be the first to import.
+    from tests.kit.databases import apart, query  # noqa: PLC0415
+
+    return apart(lambda: query(url, statement.replace("?", "%s"), *values))
+
+
 class Shop:
     """A data folder with its two ports. Leaving the block ends whatever still runs."""
 
@@ -203,13 +211,23 @@ class Shop:
         self._clients.append(client)
         return client
 
+    @property
+    def server(self) -> str:
+        """The URL of its database, when that is no file."""
+        return self._environ.get("SHOP_DATABASE_URL", "")
+
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What is in the database just now."""
+        if self.server:
+            return ask(self.server, statement, *values)
         with contextlib.closing(sqlite3.connect(self.data / "shop.db", timeout=10)) as connection:
             return connection.execute(statement, values).fetchall()
 
     def write(self, statement: str) -> None:
         """Change the database behind the shop's back."""
+        if self.server:
+            ask(self.server, statement)
+            return
         with contextlib.closing(sqlite3.connect(self.data / "shop.db", timeout=10)) as connection:
             connection.execute(statement)
             connection.commit()
@@ -312,9 +330,14 @@ def variant_of(client: httpx.Client, slug: str = "mug") -> dict[str, Any]:
 CATALOGUE = "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\n"
 
 
-def filled(folder: Path) -> Path:
-    """The data folder of a shop that sells 500 mugs and 1 vase; copy it, for it is made slowly."""
-    with Shop(folder) as shop:
+def filled(folder: Path, server: str = "") -> Path:
+    """The data folder of a shop that sells 500 mugs and 1 vase; copy it, for it is made slowly.
+
+    With a `server` the goods are in that database instead.
+    """
+    given = {"SHOP_DATABASE_URL": server} if server else {}
+    with Shop(folder, **given) as shop:
+        shop.data.mkdir(exist_ok=True)
         file = folder / "goods.csv"
         file.write_text(CATALOGUE + "mug,Mug,MUG-1,500,250.00\nvase,Vase,VASE-1,1,900.00\n")
         done = shop.command("import", file, "--format", "shopify")

@@ -61,7 +61,7 @@ def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
         container = make_container(settings)
         try:
             schema = await container.get(Schema)
-            if not settings.site.production:
+            if not settings.site.production and not settings.shares_database:
                 await schema.migrate()
             if (problem := await schema.problem()) is not None:
                 raise Failure(problem)
