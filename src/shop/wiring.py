@@ -1,8 +1,9 @@
 """Picks the adapters for the settings and builds the container. The only module that knows all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from dishka import (
@@ -135,6 +136,8 @@ from shop.ports.payments import Gateway
 from shop.ports.system import Clock, Ids, Lease, Secrets
 from shop.ports.uow import Units
 from shop.settings import Settings
+
+S = TypeVar("S")
 
 
 class GivenSecrets(Provider):
@@ -451,9 +454,23 @@ class Conditions(Provider):
 _PAUSE = 0.001
 
 
-class DeskRoom(Provider):
-    """Each desk opens a scope of its own for a batch."""
+def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable[S]]:
+    """One set of use cases for all batches of a desk, which serves one at a time.
 
+    Made when it is first needed, since a provider must not ask the container it is part of.
+    """
+    made: S | None = None
+
+    async def service() -> S:
+        nonlocal made
+        if made is None:
+            made = await (await container().__aenter__()).get(kind)
+        return made
+
+    return service
+
+
+class DeskRoom(Provider):
     scope = Scope.APP
 
     duck = provide(LameDuck)
@@ -464,9 +481,10 @@ class DeskRoom(Provider):
 
     @provide
     def carts(self, container: AsyncContainer, units: Units, gauges: Desks) -> CartDesk:
+        service = _lasting(container, CartService)
+
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
-            async with container() as scope:
-                return await (await scope.get(CartService)).serve_all(commands)
+            return await (await service()).serve_all(commands)
 
         return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts"), pause=_PAUSE))
 
@@ -479,9 +497,10 @@ class DeskRoom(Provider):
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
+        service = _lasting(container, Checkout)
+
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
-            async with container() as scope:
-                return await (await scope.get(Checkout)).place_all(commands)
+            return await (await service()).place_all(commands)
 
         return CheckoutDesk(
             Desk("checkout", many, units, gauge=gauges.gauge("checkout"), pause=_PAUSE)
@@ -489,9 +508,10 @@ class DeskRoom(Provider):
 
     @provide
     def settlement(self, container: AsyncContainer, units: Units, gauges: Desks) -> SettlementDesk:
+        service = _lasting(container, Settlement)
+
         async def many(reports: Sequence[Report]) -> Sequence[Settled | ShopError]:
-            async with container() as scope:
-                return await (await scope.get(Settlement)).settle_all(reports)
+            return await (await service()).settle_all(reports)
 
         return SettlementDesk(
             Desk("settlement", many, units, gauge=gauges.gauge("settlement"), pause=_PAUSE)

@@ -108,7 +108,8 @@ class _Conn(Conn):
         if self._raw.in_transaction:
             self._raw.execute(how)
         # SQLAlchemy believes in a transaction of its own; it has nothing left to undo.
-        self._sa.rollback()
+        if self._sa.in_transaction():
+            self._sa.rollback()
 
     def close(self) -> None:
         self._sa.close()

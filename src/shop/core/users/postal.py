@@ -3,8 +3,6 @@
 import re
 import unicodedata
 
-from msgspec.structs import replace
-
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
 
@@ -102,8 +100,7 @@ def checked(address: PostalAddress) -> PostalAddress:
     )
     if country == INDIA:
         state, zipcode = state_code(state), pin_code(zipcode)
-    return replace(
-        address,
+    return PostalAddress(
         name=line(address.name, "name"),
         phone=phone(address.phone, country, field="phone"),
         street=line(address.street, "street"),
@@ -145,6 +142,8 @@ def pin_code(text: str) -> str:
 
 def phone(text: str, country: str = INDIA, *, field: str = "contact") -> str:
     """The number in E.164. Without a country code it must be an Indian mobile number."""
+    if _INDIAN.fullmatch(text):  # as it comes from every form that was filled in before
+        return text
     digits = _PUNCTUATION.sub("", text)
     if digits.startswith("00"):
         digits = f"+{digits[2:]}"

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from typing import cast
 
 from dishka import AsyncContainer
 from litestar import Litestar
@@ -12,7 +11,8 @@ from shop.core.users.liveness import Liveness
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.http.app import make_app
 from shop.entrypoints.http.auth import JwtAuthenticator
-from shop.entrypoints.http.edge import App, Bodies, Edge, LameDuck, request_durations
+from shop.entrypoints.http.direct import Direct
+from shop.entrypoints.http.edge import Bodies, Edge, LameDuck, request_durations
 from shop.entrypoints.http.fastlane import FastLane
 from shop.entrypoints.http.limits import make_limiter
 from shop.entrypoints.logs import AccessLog
@@ -59,7 +59,7 @@ async def make_site(
     ids = await container.get(Ids)
     authenticator = JwtAuthenticator(await container.get(Tokens), await container.get(Liveness))
     app = make_app(container, authenticator, sandbox=rules.sandbox)
-    lane = FastLane(cast(App, app), await container.get(CatalogWatch), rules.lane_bytes)
+    lane = FastLane(Direct(app), await container.get(CatalogWatch), rules.lane_bytes)
     durations = request_durations()
     edge = Edge(
         lane,

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from shop.core.kernel.errors import Malformed
@@ -26,10 +25,17 @@ class AddressBody(Struct, kw_only=True, forbid_unknown_fields=True):
 
     def checked(self, field: str = "") -> PostalAddress:
         """Raises `Malformed` with the name of the field, below `field` where it is nested."""
-        fields = msgspec.structs.asdict(self)
-        del fields["is_default"]
+        given = PostalAddress(
+            name=self.name,
+            phone=self.phone,
+            street=self.street,
+            city=self.city,
+            state=self.state,
+            zipcode=self.zipcode,
+            country=self.country,
+        )
         try:
-            return postal.checked(PostalAddress(**fields))
+            return postal.checked(given)
         except Malformed as error:
             if field:
                 error.field = f"{field}.{error.field}"
