@@ -66,6 +66,8 @@ def configure(*, json: bool, level: int | str = "INFO", stream: TextIO | None = 
     logging.basicConfig(handlers=[handler], level=number, force=True)
     # It tells of each look at a database, which is no news.
     logging.getLogger("alembic").setLevel(max(number, logging.WARNING))
+    # It tells ten times a second that a broker is away; the actors say so when it matters.
+    logging.getLogger("aiokafka").setLevel(max(number, logging.CRITICAL))
 
 
 def _request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

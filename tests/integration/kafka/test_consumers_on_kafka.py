@@ -108,9 +108,10 @@ async def emit(container: AsyncContainer, keys: Sequence[UUID], numbers: range) 
 
 
 async def relay_of(container: AsyncContainer, bus: EventBus | None = None) -> OutboxRelay:
+    real: EventBus = await container.get(EventBus)
     return OutboxRelay(
         await container.get(Outbox),
-        bus or await container.get(EventBus),
+        bus or real,
         await container.get(Lease),
         await container.get(Clock),
         "test",
@@ -120,9 +121,10 @@ async def relay_of(container: AsyncContainer, bus: EventBus | None = None) -> Ou
 async def consumer_of(
     container: AsyncContainer, recorder: Recorder, feeds: Feeds | None = None
 ) -> Consumer:
+    real: Feeds = await container.get(Feeds)
     return Consumer(
         recorder.reaction,
-        feeds or await container.get(Feeds),
+        feeds or real,
         await container.get(DeadLetters),
         await container.get(Clock),
     )

@@ -20,10 +20,11 @@ log = structlog.get_logger()
 LetGo = Callable[[], Awaitable[None]]
 
 #: Seconds after which the group does without a process that is silent, and between two signs.
-SESSION = 10.0
+#: Who joins waits for as long, so it is less than `REQUEST`, and no less than brokers permit.
+SESSION = 6.0
 _SIGN = 1.0
 #: Seconds that members have to give their partitions up in a rebalance.
-_HANDOVER = 10.0
+_HANDOVER = 5.0
 #: Seconds that a fetch waits for the group to deal; it is cut short without losing anything.
 _DEALING = 1.0
 #: Seconds for an answer of the group's own, after which we would rather join it anew.

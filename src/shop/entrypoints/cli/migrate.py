@@ -5,7 +5,9 @@ import asyncio
 import click
 
 from shop.core.kernel.errors import ShopError
+from shop.entrypoints import logs
 from shop.entrypoints.cli.common import Failure, with_settings
+from shop.ports.bus import Topics
 from shop.ports.system import Schema
 from shop.settings import Settings
 from shop.wiring import make_container
@@ -14,18 +16,25 @@ from shop.wiring import make_container
 @click.command()
 @with_settings
 def migrate(settings: Settings) -> None:
-    """Bring the database to the schema of this version; harmless when it is there already."""
+    """Bring the database to the schema of this version, and make the topics of the bus.
 
-    async def main() -> bool:
+    Harmless when all is there already.
+    """
+    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+
+    async def main() -> None:
         container = make_container(settings)
         try:
             schema: Schema = await container.get(Schema)
-            return await schema.migrate()
+            changed = await schema.migrate()
+            click.echo("The database was migrated." if changed else "The database is up to date.")
+            topics: Topics = await container.get(Topics)
+            for line in await topics.migrate():
+                click.echo(line)
         finally:
             await container.close()
 
     try:
-        changed = asyncio.run(main())
+        asyncio.run(main())
     except ShopError as error:
         raise Failure(error.detail) from None
-    click.echo("The database was migrated." if changed else "The database is up to date.")
