@@ -156,3 +156,32 @@ def test_a_mail_about_an_account_carries_its_link_whole(name: str, has_link: boo
     assert (link in mail.text.split()) is has_link
     assert (f'href="{link}"' in mail.html) is has_link
     assert ("First school?" in mail.text) is (name == "reset-password")
+
+
+@pytest.mark.parametrize(
+    ("what", "subject", "said"),
+    [
+        (
+            "second_factor_added",
+            "A second factor was added to your account",
+            "an authenticator app",
+        ),
+        (
+            "second_factor_removed",
+            "A second factor was removed",
+            "the authenticator app was removed",
+        ),
+        ("recovery_codes_made", "You have new recovery codes", "The old ones do not work"),
+        ("recovery_code_used", "A recovery code was used", "One is left"),
+        ("second_factors_reset", "Your second factors were reset", "Your password alone opens it"),
+        ("refused", "Somebody has your password", "They were not let in."),
+    ],
+)
+def test_a_mail_about_second_factors_says_what_happened(what: str, subject: str, said: str) -> None:
+    data = {"name": "Asha", "what": what, "method": "totp", "left": 1}
+    mail = LETTERS.render("second-factor", data)
+    assert mail.subject.startswith(subject)
+    assert "confirm" not in mail.subject
+    assert said in mail.text
+    assert said in mail.html
+    assert "https://shop.example.com/forgot-password" in mail.text

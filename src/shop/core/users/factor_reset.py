@@ -32,12 +32,12 @@ class FactorReset:
         async with self._uow.begin():
             user = await self._found(key)
             factors = await self._changes.of(user.id)
-            had = bool(factors.methods)
+            if not factors.methods:
+                return False
             bare, reset = factors.reset(now)
-            if had:
-                await self._changes.store(user, bare, reset)
-            self._uow.log(by_operator("user.factors-reset", str(user.id), now))
-        return had
+            await self._changes.store(user, bare, reset)
+            self._uow.log(by_operator("user.factors-reset", user.id, now))
+        return True
 
     async def _found(self, key: str) -> User:
         user = await self._users.by_email(key)

@@ -138,6 +138,9 @@ class PasskeyOptions(Struct, frozen=True):
     ticket: str
     options: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return "PasskeyOptions()"
+
 
 class PasskeySignIn:
     """By a passkey alone, or as the second step after a password."""

@@ -293,6 +293,7 @@ async def _second_page(
         ask=ask,
         ticket=ticket,
         typeable=set(methods) & {Method.TOTP, Method.RECOVERY},
+        by_passkey=Method.PASSKEY in methods,
         form=Form(),
         errors=errors or Errors(),
     )
