@@ -77,6 +77,7 @@ class FakeRazorpay(Struct):
     books: MemorySandboxBooks
     gateway: SandboxGateway
     calls: list[str] = field(default_factory=list)
+    asked: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     links: dict[str, LinkRequest] = field(default_factory=dict)
     promised: dict[str, SandboxLink] = field(default_factory=dict)
@@ -87,6 +88,10 @@ class FakeRazorpay(Struct):
 
     def fail(self, call: str, **how: Any) -> None:
         self.faults.append(Fault(call=call, **how))
+
+    def bodies(self, ending: str) -> list[Any]:
+        """What was sent to paths that end so."""
+        return [call.body for call in self.asked if call.path.endswith(ending)]
 
     async def pay(self, url: str, *, success: bool = True) -> str:
         """Press a button of the hosted page; the URL of the way back."""
@@ -355,6 +360,7 @@ async def _one_answer(
     """Whether the connection may be used again."""
     call = await _read(reader)
     fake.calls.append(call.line)
+    fake.asked.append(call)
     fault = next((one for one in fake.faults if call.line.startswith(one.call)), None)
     if fault is not None:
         fault.times -= 1

@@ -18,6 +18,7 @@ import razorpay
 import requests
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from shop.ports.payments import GatewayRefused, GatewayUnavailable
 
@@ -75,7 +76,8 @@ class Session:
     Raises the errors above, none of which the SDK knows: it lets them pass.
     """
 
-    def __init__(self, read_seconds: float) -> None:
+    def __init__(self, connect_seconds: float, read_seconds: float) -> None:
+        self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._requests = requests.Session()
         self._requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -93,12 +95,12 @@ class Session:
         self._requests.close()
 
     def _ask(self, method: str, url: str, options: dict[str, Any]) -> Answer:
-        until = time.monotonic() + CONNECT_SECONDS + self._read_seconds
+        until = time.monotonic() + self._connect_seconds + self._read_seconds
         try:
             with self._requests.request(
                 method,
                 url,
-                timeout=(CONNECT_SECONDS, self._read_seconds),
+                timeout=(self._connect_seconds, self._read_seconds),
                 allow_redirects=False,
                 stream=True,
                 **options,
@@ -106,7 +108,7 @@ class Session:
                 return _judged(response.status_code, _body(response, until))
         except requests.ConnectTimeout as error:
             raise NotReached("The payment gateway cannot be reached.") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             # A connection that breaks may break before or after the work was done.
             raise OutcomeUnknown("The payment gateway did not answer.") from error
 
@@ -114,7 +116,8 @@ class Session:
 def _body(response: requests.Response, until: float) -> bytes:
     """Bounded in size and time: a server that dribbles holds nobody for ever."""
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    # What is there is read, not what was announced: that may take for ever.
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > _LARGEST_ANSWER or time.monotonic() > until:
             raise OutcomeUnknown("The payment gateway did not come to an end.")
@@ -157,11 +160,12 @@ class Clients:
         *,
         threads: int = 8,
         waiting: int = 64,
+        connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._auth = (key_id, key_secret)
         self._url = url.rstrip("/")
-        self._read_seconds = read_seconds
+        self._seconds = connect_seconds, read_seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="razorpay")
         self._free = threading.BoundedSemaphore(threads + waiting)
         self._mine = threading.local()
@@ -186,7 +190,7 @@ class Clients:
         client = getattr(self._mine, "client", None)
         if client is None:
             client = razorpay.Client(
-                session=Session(self._read_seconds), auth=self._auth, base_url=self._url
+                session=Session(*self._seconds), auth=self._auth, base_url=self._url
             )
             client.cert_path = certifi.where()
             self._mine.client = client
