@@ -40,7 +40,7 @@ class MysqlSchema(Schema):
             if (old := await too_old(connection)) is not None:
                 raise Unavailable(old)
             database = await connection.scalar(sa.text("SELECT DATABASE()"))
-            lock = {"name": f"shop:{sha256(str(database).encode()).hexdigest()[:32]}"}
+            lock = {"name": lock_of(str(database))}
             wait = lock | {"seconds": _PATIENCE}
             if await connection.scalar(sa.text("SELECT GET_LOCK(:name, :seconds)"), wait) != 1:
                 raise Unavailable(
@@ -74,6 +74,11 @@ class MysqlSchema(Schema):
                     yield connection
         finally:
             await engine.dispose()
+
+
+def lock_of(database: str) -> str:
+    """Locks have short names, and belong to the whole server."""
+    return f"shop:{sha256(database.encode()).hexdigest()[:32]}"
 
 
 def _migrate(connection: sa.Connection) -> bool:

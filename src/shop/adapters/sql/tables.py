@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from shop.adapters.sql.types import Blob, Digest, Id, Json, Key, Long, Serial, Utc
+from shop.adapters.sql.types import Blob, Bytes, Digest, Id, Json, Key, Long, Serial, Utc
 
 metadata = sa.MetaData(
     naming_convention={
@@ -73,11 +73,11 @@ second_factors = sa.Table(
     "second_factors",
     metadata,
     sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("totp", sa.LargeBinary(255), nullable=True),  # sealed
+    sa.Column("totp", Bytes(255), nullable=True),  # sealed
     sa.Column("totp_since", Utc, nullable=True),
     sa.Column("totp_step", sa.BigInteger, nullable=False),
-    sa.Column("pending_totp", sa.LargeBinary(255), nullable=True),  # sealed
-    sa.Column("pending_challenge", sa.LargeBinary(64), nullable=True),
+    sa.Column("pending_totp", Bytes(255), nullable=True),  # sealed
+    sa.Column("pending_challenge", Bytes(64), nullable=True),
     sa.Column("pending_until", Utc, nullable=True),
     sa.Column("recovery", Json, nullable=False),  # SHA-256 of each unused code
     sa.Column("passkeys", Json, nullable=False),
@@ -92,7 +92,7 @@ sign_in_tickets = sa.Table(
     sa.Column("user_id", Id, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
     sa.Column("password_mark", Digest, nullable=True),
     sa.Column("first", Key(64), nullable=False),
-    sa.Column("challenge", sa.LargeBinary(64), nullable=True),
+    sa.Column("challenge", Bytes(64), nullable=True),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("expires_at", Utc, nullable=False, index=True),
     sa.Column("used_at", Utc, nullable=True),

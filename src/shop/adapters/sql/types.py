@@ -58,6 +58,11 @@ def Key(length: int) -> sa.types.TypeEngine[str]:  # noqa: N802 - reads as the t
     )
 
 
+#: Bytes up to a length.
+def Bytes(length: int) -> sa.types.TypeEngine[bytes]:  # noqa: N802 - reads as the type it makes
+    return sa.LargeBinary(length).with_variant(mysql.VARBINARY(length), "mysql", "mariadb")
+
+
 #: A SHA-256.
 Digest = sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 

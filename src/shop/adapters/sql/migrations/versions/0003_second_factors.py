@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shop.adapters.sql.types import Digest, Id, Json, Key, Utc
+from shop.adapters.sql.types import Bytes, Digest, Id, Json, Key, Utc
 
 revision = "0003"
 down_revision = "0002"
@@ -15,11 +15,11 @@ def upgrade() -> None:
     op.create_table(
         "second_factors",
         sa.Column("user_id", Id(), nullable=False),
-        sa.Column("totp", sa.LargeBinary(length=255), nullable=True),
+        sa.Column("totp", Bytes(255), nullable=True),
         sa.Column("totp_since", Utc(), nullable=True),
         sa.Column("totp_step", sa.BigInteger(), nullable=False),
-        sa.Column("pending_totp", sa.LargeBinary(length=255), nullable=True),
-        sa.Column("pending_challenge", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("pending_totp", Bytes(255), nullable=True),
+        sa.Column("pending_challenge", Bytes(64), nullable=True),
         sa.Column("pending_until", Utc(), nullable=True),
         sa.Column("recovery", Json(), nullable=False),
         sa.Column("passkeys", Json(), nullable=False),
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("user_id", Id(), nullable=True),
         sa.Column("password_mark", Digest, nullable=True),
         sa.Column("first", Key(64), nullable=False),
-        sa.Column("challenge", sa.LargeBinary(length=64), nullable=True),
+        sa.Column("challenge", Bytes(64), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("expires_at", Utc(), nullable=False),
         sa.Column("used_at", Utc(), nullable=True),

@@ -1,0 +1,188 @@
+"""The same migrations on a server: one history, a lock, and old versions that serve on."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from shop.adapters.sql import mysql_schema, schema
+from shop.adapters.sql.mysql_schema import MysqlSchema
+from shop.adapters.sql.schema import SchemaNewer
+from shop.adapters.sql.tables import metadata
+from shop.core.kernel.errors import Unavailable
+from tests.kit.databases import DATABASES, on, query
+
+T = TypeVar("T")
+SCRIPTS = str(schema._SCRIPTS)  # noqa: SLF001 - where the history is
+
+
+@pytest.fixture
+def url() -> str:
+    return DATABASES.lend(migrated=False)
+
+
+@pytest.fixture
+def migrated() -> str:
+    return DATABASES.lend()
+
+
+async def sync(url: str, work: Callable[[sa.Connection], T]) -> T:
+    return await on(url, lambda connection: connection.run_sync(work))
+
+
+def config(connection: sa.Connection) -> Config:
+    made = Config()
+    made.set_main_option("script_location", SCRIPTS)
+    made.attributes["connection"] = connection
+    return made
+
+
+def revisions() -> list[str]:
+    walk = ScriptDirectory(SCRIPTS).walk_revisions()
+    return [script.revision for script in reversed(list(walk))]
+
+
+def shape(connection: sa.Connection) -> dict[str, str]:
+    """How the server writes each table down."""
+    names = sorted(sa.inspect(connection).get_table_names())
+    shown = {
+        name: connection.exec_driver_sql(f"SHOW CREATE TABLE `{name}`").one()[1] for name in names
+    }
+    shown.pop("alembic_version", None)
+    return shown
+
+
+async def test_each_step_goes_up_down_and_up_again(url: str) -> None:
+    def stairs(connection: sa.Connection) -> None:
+        for revision in revisions():
+            command.upgrade(config(connection), revision)
+            after = shape(connection)
+            command.downgrade(config(connection), "-1")
+            command.upgrade(config(connection), revision)
+            assert shape(connection) == after
+
+    await sync(url, stairs)
+
+
+async def test_migrations_make_what_the_code_means(url: str) -> None:
+    await MysqlSchema(url).migrate()
+    fresh = DATABASES.lend(migrated=False)
+
+    def differences(connection: sa.Connection) -> list[Any]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    def make(connection: sa.Connection) -> dict[str, str]:
+        connection.exec_driver_sql("SET NAMES utf8mb4")
+        metadata.create_all(connection)
+        return shape(connection)
+
+    assert await sync(url, differences) == []
+    database = sa.make_url(fresh).database
+    await query(fresh, f"ALTER DATABASE {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+    meant, made = await sync(fresh, make), await sync(url, shape)
+    assert meant.keys() == made.keys()
+    for name, text in meant.items():
+        assert sorted(_parts(made[name])) == sorted(_parts(text)), name
+
+
+def _parts(create: str) -> list[str]:
+    """The columns, keys and constraints of a table, in any order."""
+    lines = create.partition("(\n")[2].rpartition("\n)")[0].split("\n")
+    return [line.strip().rstrip(",") for line in lines]
+
+
+async def test_text_is_utf8_and_compared_byte_by_byte_whatever_the_server_prefers(
+    migrated: str,
+) -> None:
+    collations = await query(
+        migrated,
+        "SELECT DISTINCT character_set_name, collation_name FROM information_schema.columns "
+        "WHERE table_schema = DATABASE() AND collation_name IS NOT NULL "
+        "AND table_name <> 'alembic_version'",
+    )
+    assert collations == [("utf8mb4", "utf8mb4_bin")]
+    times = await query(
+        migrated,
+        "SELECT DISTINCT column_type FROM information_schema.columns "
+        "WHERE table_schema = DATABASE() AND data_type IN ('datetime', 'timestamp')",
+    )
+    assert times == [("datetime(6)",)]
+
+
+async def test_migrating_twice_changes_nothing(url: str) -> None:
+    ours = MysqlSchema(url)
+    assert await ours.problem() == "The database is empty; run `shop migrate`."
+    assert await ours.migrate()
+    assert not await ours.migrate()
+    assert await ours.problem() is None
+
+
+async def test_of_two_who_migrate_at_once_one_waits(url: str) -> None:
+    done = await asyncio.gather(MysqlSchema(url).migrate(), MysqlSchema(url).migrate())
+    assert sorted(done) == [False, True]
+
+
+async def test_who_waits_too_long_for_another_is_told(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql_schema, "_PATIENCE", 0)
+
+    async def while_held(connection: Any) -> None:
+        name = mysql_schema.lock_of(sa.make_url(url).database or "")
+        await connection.execute(sa.text("SELECT GET_LOCK(:name, 0)"), {"name": name})
+        with pytest.raises(Unavailable, match="Another `shop migrate`"):
+            await MysqlSchema(url).migrate()
+
+    await on(url, while_held)
+
+
+async def test_an_old_version_serves_on_and_does_not_start_again(migrated: str) -> None:
+    """A newer version migrates first, and takes the place of the old one afterwards."""
+    serving = MysqlSchema(migrated)
+    assert await serving.problem() is None
+    await query(migrated, "UPDATE alembic_version SET version_num = '9999'")
+    try:
+        assert await serving.problem() is None
+        with pytest.raises(SchemaNewer, match="newer version"):
+            await MysqlSchema(migrated).problem()
+        with pytest.raises(SchemaNewer):
+            await MysqlSchema(migrated).migrate()
+    finally:
+        newest = schema.newest()
+        await query(migrated, f"UPDATE alembic_version SET version_num = '{newest}'")  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "UPDATE variants SET held = on_hand + 1",
+        "UPDATE variants SET held = -1",
+        "UPDATE variants SET price = -1",
+    ],
+)
+async def test_the_server_itself_refuses_stock_and_money_that_cannot_be(
+    migrated: str, write: str
+) -> None:
+    product = (
+        "INSERT INTO products (id, slug, status, title, brand, search_text, currency, "
+        "rating_average, rating_count, hsn, tax_basis_points, image, document, card, created_at, "
+        "updated_at, version) VALUES (REPEAT('p', 16), 'mug', 'active', 'Mug', '', '', 'INR', 0, "
+        "0, '', 0, '', '{}', '', NOW(6), NOW(6), 0)"
+    )
+    variant = (
+        "INSERT INTO variants (id, product_id, variant_key, title, sku, price, currency, on_sale, "
+        "position, document, on_hand, held) VALUES (REPEAT('v', 16), REPEAT('p', 16), "
+        "REPEAT('k', 32), '', 'MUG', 100, 'INR', 1, 0, '{}', 5, 5)"
+    )
+    await query(migrated, product)
+    await query(migrated, variant)
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        await query(migrated, write)
+    assert await query(migrated, "SELECT on_hand, held, price FROM variants") == [(5, 5, 100)]
