@@ -16,6 +16,7 @@ from shop.ports.uow import UnitOfWork
 from tests.kit.containers import running, settings_for
 
 EMAIL = "asha@example.com"
+_LINES = "SELECT user_id FROM admin_log WHERE action = 'user.factors-reset'"
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_the_password_alone_is_enough_afterwards(shop: Path) -> None:
     assert "signs in with the password alone now" in result.output
     assert _rows(shop, "SELECT totp, recovery FROM second_factors") == [(None, "[]")]
     assert _rows(shop, "SELECT count(*) FROM emails WHERE recipient = 'asha@example.com'") == [(1,)]
-    assert _rows(shop, "SELECT user_id, action FROM admin_log") == [(None, "user.factors-reset")]
+    assert _rows(shop, _LINES) == [(None,)]
 
 
 def test_who_has_none_is_left_alone(shop: Path) -> None:
@@ -63,4 +64,4 @@ def test_an_unknown_address_is_one_line_on_stderr(shop: Path) -> None:
     result = CliRunner().invoke(cli, ["reset-factors", "--email", "nobody@example.com"])
     assert result.exit_code == 1
     assert result.stderr == "shop: There is no account with this e-mail address.\n"
-    assert _rows(shop, "SELECT count(*) FROM admin_log") == [(0,)]
+    assert _rows(shop, _LINES) == []

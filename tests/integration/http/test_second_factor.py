@@ -190,7 +190,8 @@ async def test_a_forged_passkey_is_refused(asha: Owner) -> None:
     begun = (await asha.client.post(f"{LOGIN}/passkey/options")).json()
     body = {"ticket": begun["ticket"], "passkey": forger.get(begun["options"])}
     problem(await asha.client.post(f"{LOGIN}/passkey", json=body), 401, "bad-credentials")
-    for nonsense in ({}, {"id": "x"}, {"response": []}):
+    broken: list[dict[str, Any]] = [{}, {"id": "x"}, {"response": []}]
+    for nonsense in broken:
         begun = (await asha.client.post(f"{LOGIN}/passkey/options")).json()
         body = {"ticket": begun["ticket"], "passkey": nonsense}
         problem(await asha.client.post(f"{LOGIN}/passkey", json=body), 401, "bad-credentials")
