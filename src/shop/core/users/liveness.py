@@ -1,6 +1,7 @@
 """Whether somebody is still signed in, asked at every call."""
 
 from datetime import timedelta
+from functools import lru_cache
 
 from shop.core.kernel.access import GRANTS, Role
 from shop.core.kernel.ids import SessionId
@@ -88,6 +89,7 @@ def _encoded(standing: Standing) -> bytes:
     return start + " ".join(standing.roles).encode()
 
 
+@lru_cache(maxsize=256)  # few ways to stand, and asked at every call
 def _decoded(kept: bytes) -> Standing:
     start, _, roles = kept.partition(b":")
     return Standing(frozenset(map(Role, roles.decode().split())), start + b":" == _PROVED)
@@ -98,4 +100,4 @@ def _token_key(token_id: str) -> str:
 
 
 def _key(session_id: SessionId) -> str:
-    return f"session:{session_id}"
+    return f"session:{session_id.hex}"
