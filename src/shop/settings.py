@@ -170,12 +170,13 @@ class Razorpay(Section, frozen=True):
     key_id: str = ""
     key_secret: Secret = Secret("")
     webhook_secret: Secret = Secret("")
+    old_webhook_secret: Secret = Secret("")
     url: Url = Url("https://api.razorpay.com")
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
-        """The present one, and after a change the one before."""
-        return tuple(self.webhook_secret.reveal().split())
+        both = (self.webhook_secret, self.old_webhook_secret)
+        return tuple(secret.reveal() for secret in both if secret)
 
 
 class Orders(Section, frozen=True):
@@ -554,8 +555,6 @@ def _check_razorpay(razorpay: Razorpay, name_of: _NameOf) -> None:
         raise SettingsError(f"{name}: must be https:// and a host, without a user.")
     if parts.scheme != "https" and host not in _LOCAL:
         raise SettingsError(f"{name}: must be https:// (http:// only for localhost).")
-    if not razorpay.webhook_secrets:
-        raise SettingsError(f"{name_of('razorpay', 'webhook_secret')}: must not be blank.")
 
 
 def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:
