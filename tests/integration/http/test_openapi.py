@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from shop.entrypoints.http.swagger import swagger_folder
 from tests.kit.site import API, Shop
+from tests.kit.storefront import inline_code
 
 FOUNDATION = """
 POST /api/v1/signup
@@ -31,6 +34,7 @@ POST /api/v1/resetpassword/confirm
 POST /oauth2/token
 POST /oauth2/revoke
 GET /oauth2/jwks
+GET /api/v1/admin/log
 GET /api/v1/admin/users
 GET /api/v1/admin/users/{}/roles
 PUT /api/v1/admin/users/{}/roles
@@ -120,7 +124,9 @@ async def test_every_call_of_the_contract_is_in_it(document: dict[str, Any]) -> 
 
 async def test_it_holds_what_programs_call_and_nothing_else(document: dict[str, Any]) -> None:
     for path in document["paths"]:
-        assert path.startswith(("/api/v1/", "/oauth2/", "/payments/", "/webhooks/")), path
+        assert path.startswith(
+            ("/api/v1/", "/oauth2/", "/payments/", "/webhooks/", "/.well-known/")
+        ), path
 
 
 async def test_every_reference_leads_somewhere_and_every_name_is_one(
@@ -190,10 +196,34 @@ async def test_the_headers_of_the_contract_are_declared(document: dict[str, Any]
     assert "Retry-After" in document["components"]["responses"]["Refusal429"]["headers"]
 
 
-async def test_it_can_be_read_by_people_too(site: Shop) -> None:
-    for path in ("/docs", "/docs/swagger"):
-        page = await site.client.get(path)
-        assert page.status_code == 200, path
-        assert page.headers["content-type"].startswith("text/html")
+async def test_people_read_it_without_scripts_and_without_anything_from_elsewhere(
+    site: Shop, document: dict[str, Any]
+) -> None:
+    page = await site.client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-security-policy"].startswith("default-src 'self'; ")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert inline_code(page) == []
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+    for method, path, operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in page.text, (method, path)
+        assert escape(path) in page.text
+    anchors = set(re.findall(r' id="([^"]+)"', page.text))
+    assert {link[1:] for link in re.findall(r'href="(#[^"]+)"', page.text)} <= anchors
     same = await site.client.get("/docs/openapi.json")
-    assert same.json() == (await site.client.get("/openapi.json")).json()
+    assert same.json() == document
+
+
+async def test_swagger_comes_from_the_installed_package_or_is_not_there(site: Shop) -> None:
+    page = await site.client.get("/docs/swagger")
+    linked = 'href="/docs/swagger"' in (await site.client.get("/docs")).text
+    installed = swagger_folder() is not None
+    assert (page.status_code, linked) == ((200, True) if installed else (404, False))
+    if installed:
+        assert inline_code(page) == []
+        for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+            assert address.startswith("/")
+            assert (await site.client.get(address)).status_code == 200
+    other = await site.client.get("/docs/swagger/swagger-initializer.js")
+    assert other.status_code == 404

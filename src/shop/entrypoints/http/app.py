@@ -3,7 +3,6 @@
 from dishka import AsyncContainer
 from litestar import Litestar, get
 from litestar.datastructures import State
-from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 from msgspec import json
@@ -28,6 +27,7 @@ from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.discovery import DiscoveryController
 from shop.entrypoints.http.document import Description, DocumentConfig
 from shop.entrypoints.http.oauth import OAuthController
+from shop.entrypoints.http.reference import Reference
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.entrypoints.http.web.refusals import REFUSALS
@@ -102,8 +102,9 @@ def make_app(
             title="Shop",
             version=__version__,
             description=_ABOUT,
+            use_handler_docstrings=True,
             path="/docs",
-            render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()],
+            render_plugins=[Reference()],
             components=_COMPONENTS,
             description_of=description,
         ),

@@ -112,6 +112,7 @@ class OrderController(Controller):
         tokens: Given[OrderTokens],
         lookup: Given[OrderLookup],
     ) -> Answer:
+        """An order of one's own, or one that its token opens."""
         found = await lookup.account(OrderId(order_id), tokens.looker(request, caller))
         return Answer.of(view_of(found))
 

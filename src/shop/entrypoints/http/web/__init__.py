@@ -9,6 +9,7 @@ from shop.entrypoints.http.web.pages import (
     cart,
     catalog,
     checkout,
+    docs,
     factors,
     files,
     identity,
@@ -18,7 +19,20 @@ from shop.entrypoints.http.web.pages import (
 )
 
 _PAGES = (
-    *(files, catalog, cart, checkout, orders, identity, factors, social, privacy, authorize, account),
+    *(
+        files,
+        docs,
+        catalog,
+        cart,
+        checkout,
+        orders,
+        identity,
+        factors,
+        social,
+        privacy,
+        authorize,
+        account,
+    ),
     backoffice,
 )
 
