@@ -186,7 +186,7 @@ async def published(container: AsyncContainer) -> list[Envelope]:
 
 def by_key(events: Sequence[Envelope], done: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """What was done for each key, in its order."""
-    keys = {event.id: event.key for event in events}
+    keys: dict[UUID, UUID] = {event.id: event.key for event in events}
     found: dict[UUID, list[UUID]] = {key: [] for key in keys.values()}
     for one in done:
         found[keys[one]].append(one)

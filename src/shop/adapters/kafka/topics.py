@@ -37,6 +37,7 @@ LARGEST_LETTER = 2 << 20
 #: What a relay holds while it publishes; see `OutboxRelay`.
 _RELAY = "relay-0"
 _SPAN = timedelta(seconds=15)
+_MOMENT = 0.1
 _FOUND = 0
 _UNKNOWN = 3
 
@@ -74,15 +75,14 @@ class KafkaTopics(Topics):
                 missing = self._missing(await self._look(admin))
                 if missing and not self._layout.make:
                     raise Unavailable(f"Kafka has no topic {missing[0].name}; run `shop migrate`.")
-                await _make(admin, missing)
+                await self._make(admin, missing)
             self._looked = True
 
     async def migrate(self) -> list[str]:
         async with self._admin() as admin:
             seen = await self._look(admin)
-            missing = self._missing(seen)
-            await _make(admin, missing)
-            said = [f"The topic {one.name} was made." for one in missing]
+            made = await self._make(admin, self._missing(seen))
+            said = [f"The topic {name} was made." for name in made]
             small = [
                 name
                 for name in self._events
@@ -121,6 +121,22 @@ class KafkaTopics(Topics):
             for name in self._events
         ]
         return [topic for topic in wanted if topic.name not in seen]
+
+    async def _make(self, admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> list[str]:
+        """Returns when every broker we may ask knows them."""
+        if not topics:
+            return []
+        made = []
+        for name, code, *text in (await admin.create_topics(topics)).topic_errors:
+            error = for_code(code)
+            if not code:
+                made.append(name)
+            elif error is not TopicAlreadyExistsError:  # another process may be as quick
+                why = (text or [""])[0] or error.__name__
+                raise Unavailable(f"Kafka made no topic {name}: {why}")
+        while self._missing(await self._look(admin)):  # noqa: ASYNC110 - it does not tell us
+            await asyncio.sleep(_MOMENT)
+        return made
 
     async def _look(self, admin: AIOKafkaAdminClient) -> dict[str, _Seen]:
         names = self._events + [name + DLQ for name in self._events]
@@ -210,16 +226,6 @@ class KafkaTopics(Topics):
             raise self._cluster.away(error) from error
         finally:
             await admin.close()
-
-
-async def _make(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
-    if not topics:
-        return
-    made = await admin.create_topics(topics)
-    for name, code, *text in made.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:  # another process may be as quick
-            raise Unavailable(f"Kafka made no topic {name}: {(text or [''])[0] or error.__name__}")
 
 
 async def _retentions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, Any]:
