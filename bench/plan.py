@@ -15,6 +15,7 @@ from time import perf_counter
 from msgspec import Struct, structs
 
 from bench import hashing, wrk
+from bench.identity import SETTINGS, Identity
 from bench.load import Client, Generator, Load, Outcome, http
 from bench.report import RATIOS, Check, Figure, Report, Sample, figure, rows_of
 from bench.servers import BenchError, Cores, Server, Shop, bare, pinned
@@ -22,7 +23,7 @@ from bench.visits import LIST, Customers, write_catalogue
 
 READS = ("list", "list-304", "detail", "search")
 WRITES = ("new-cart", "cart-add", "checkout")
-NAMES = ("start", "memory", *READS, *WRITES, "login")
+NAMES = ("start", "memory", *READS, *WRITES, "login", "identity")
 CONNECTIONS = (32, 256)
 LOGIN_CONNECTIONS = 4
 LOGIN_SECONDS = 3.0
@@ -97,7 +98,7 @@ class _Bench:
         if "memory" in only:
             await asyncio.sleep(self._options.settle)
             self._figures.append(figure("memory idle", [self._shop.memory()], "MiB"))
-        if only - {"start", "memory"}:
+        if only - {"start", "memory", "identity"}:
             await self._yardstick.start()
             await self._yardstick.answers("/")
             await self._customers.open()
@@ -109,6 +110,8 @@ class _Bench:
             self._figures.append(figure(name, self._slowdowns, "x"))
         if "checkout" in only:
             await self._verify()
+        if "identity" in only:
+            await self._guarded("identity", self._identity(folder))
         if self._restless:
             detail = f"{self._restless} measurements began while older work was still running"
             self._checks.append(Check("quiet before measuring", good=True, detail=detail))
@@ -284,6 +287,20 @@ class _Bench:
         )
         if idle.p99_ms:
             self._slowdowns.append(busy.p99_ms / idle.p99_ms)
+
+    async def _identity(self, folder: Path) -> None:
+        """The same data behind a server on all cores, since what counts here is their hashes."""
+        await self._shop.stop()
+        shop = Shop(folder, self._cores.all, SETTINGS)
+        await shop.start()
+        try:
+            await shop.answers("/healthz")
+            identity = Identity(shop, self._generator, self._cores, LOGIN_SECONDS)
+            found = await identity.measure(self._options.rounds, self._say)
+        finally:
+            await shop.stop()
+        self._samples += found.samples
+        self._figures += found.figures
 
     async def _verify(self) -> None:
         """Each 201 is one order in the database, no more and no less; then the shop's audit."""

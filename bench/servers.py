@@ -31,6 +31,11 @@ class Cores(Struct, frozen=True):
     server: int | None
     load: int | None
 
+    @property
+    def all(self) -> frozenset[int]:
+        """Empty where nothing is pinned."""
+        return frozenset(core for core in (self.server, self.load) if core is not None)
+
     @classmethod
     def choose(cls) -> "Cores":
         if not hasattr(os, "sched_setaffinity"):
@@ -45,13 +50,14 @@ class Cores(Struct, frozen=True):
 
 
 @contextmanager
-def pinned(core: int | None) -> Iterator[None]:
-    """Keep this thread, and what it starts meanwhile, on one core."""
-    if core is None:
+def pinned(core: int | frozenset[int] | None) -> Iterator[None]:
+    """Keep this thread, and what it starts meanwhile, on one core, or on some."""
+    chosen = frozenset() if core is None else frozenset({core}) if isinstance(core, int) else core
+    if not chosen:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, chosen)
     try:
         yield
     finally:
@@ -72,7 +78,7 @@ class Server:
         self,
         command: Sequence[str],
         port: int,
-        core: int | None,
+        core: int | frozenset[int] | None,
         log: Path,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -165,7 +171,12 @@ def tail(log: Path) -> str:
 class Shop(Server):
     """The real shop on a data folder of its own, configured by its environment alone."""
 
-    def __init__(self, folder: Path, core: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        core: int | frozenset[int] | None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         port, data = free_port(), folder / "data"
         own = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
         own.pop("PYTHONDONTWRITEBYTECODE", None)  # starts are measured with warm bytecode
@@ -177,6 +188,7 @@ class Shop(Server):
             "SHOP_SITE_URL": f"http://{HOST}:{port}",
             "SHOP_LIMITS_ENABLED": "false",
             "SHOP_LOG_LEVEL": "warning",
+            **(more or {}),
         }
         command = [sys.executable, "-m", "shop", "run", "--role", "all"]
         config = ROOT / "config" / "shop.toml"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from bench.load import Answer, fetch, http
+from bench.load import HOST, Answer, fetch, http
 from bench.servers import BenchError
 
 PRODUCTS = "/api/v1/products"
@@ -183,6 +183,43 @@ class Customers:
             )
             for token in chosen
         ]
+
+    def signups(self, many: int) -> list[bytes]:
+        """Sign-ups of so many new people."""
+        return [
+            http(
+                "POST",
+                "/api/v1/signup",
+                {
+                    "name": "Bench Buyer",
+                    "email": f"new-{secrets.token_hex(8)}@example.com",
+                    "password": f"{secrets.token_urlsafe(12)}#Aa1",
+                },
+            )
+            for _ in range(many)
+        ]
+
+    async def tokens(self, many: int) -> list[str]:
+        """The refresh tokens of so many sessions."""
+        logins = await self.logins()
+        answers = [(await self.fetch([logins[n % len(logins)]], {200}))[0] for n in range(many)]
+        return [msgspec.json.decode(answer.body)["refresh_token"] for answer in answers]
+
+    async def refreshed(self, tokens: Sequence[str]) -> list[str]:
+        """Swap each for its successor, all at once."""
+        kind = "application/x-www-form-urlencoded"
+        forms = [
+            f"grant_type=refresh_token&client_id=shop&refresh_token={token}".encode()
+            for token in tokens
+        ]
+        requests = [
+            f"POST /oauth2/token HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(form)}\r\n\r\n".encode()
+            + form
+            for form in forms
+        ]
+        answers = await self.fetch(requests, {200})
+        return [msgspec.json.decode(answer.body)["refresh_token"] for answer in answers]
 
     async def logins(self, many: int = 16) -> list[bytes]:
         """Logins of so many customers, who are signed up on the first call."""

@@ -1,0 +1,103 @@
+"""Accounts under load, with the hash pool on all cores, and who looks at products meanwhile."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from time import perf_counter
+
+from msgspec import Struct
+
+from bench import hashing, tokens
+from bench.load import Generator, Load, Outcome
+from bench.report import Figure, Sample, figure
+from bench.servers import Cores, Shop
+from bench.visits import Customers
+
+CONNECTIONS = 8
+READERS = 32
+SESSIONS = 64
+#: The pool has a thread for each core: what they do together is compared with both cores' worth.
+THREADS = os.cpu_count() or 1
+SETTINGS = {"SHOP_PASSWORDS_THREADS": str(THREADS)}
+
+
+class Findings(Struct, frozen=True):
+    samples: list[Sample]
+    figures: list[Figure]
+
+
+class Identity:
+    """`seconds` is how long each load lasts."""
+
+    def __init__(self, shop: Shop, generator: Generator, cores: Cores, seconds: float) -> None:
+        self._shop, self._generator, self._cores = shop, generator, cores
+        self._seconds = seconds
+        self._customers = Customers(shop.port)
+        self._samples: list[Sample] = []
+        self._slowdowns: list[float] = []
+        self._refreshes: list[float] = []
+
+    async def measure(self, rounds: int, say: Callable[[str], None]) -> Findings:
+        await self._customers.open()
+        for number in range(1, rounds + 1):
+            say(f"round {number}: accounts, {THREADS} hash threads")
+            await self._round()
+        known = await tokens.microseconds()
+        return Findings(
+            self._samples,
+            [
+                figure("token refreshes", self._refreshes, "/s"),
+                figure("detail p99 during logins / idle", self._slowdowns, "x"),
+                figure("token seen before", known, "us"),
+            ],
+        )
+
+    async def _round(self) -> None:
+        customers, port = self._customers, self._customers.port
+        logins = Load(port, tuple(await customers.logins()))
+        await self._shop.quiet()
+        permitted = await asyncio.to_thread(
+            hashing.verifications_per_second, self._seconds, self._cores.all, THREADS
+        )
+        bare = Outcome(round(permitted * self._seconds), 0, self._seconds, 0, 0)
+        self._note("argon2 all", THREADS, bare, permitted)
+        self._note("login all", CONNECTIONS, await self._drive(logins, CONNECTIONS), permitted)
+        many = int(permitted * self._seconds * 2) + CONNECTIONS
+        signups = Load(port, tuple(customers.signups(many)), once=True)
+        self._note("signup all", CONNECTIONS, await self._drive(signups, CONNECTIONS), permitted)
+        self._refreshes.append(await self._refreshed())
+
+        details = Load(port, tuple(customers.details()))
+        await customers.fetch(details.requests, {200})  # each lies ready in memory
+        idle = await self._drive(details, READERS)
+        busy, _ = await asyncio.gather(
+            self._drive(details, READERS), self._drive(logins, CONNECTIONS)
+        )
+        if idle.p99_ms:
+            self._slowdowns.append(busy.p99_ms / idle.p99_ms)
+
+    async def _refreshed(self) -> float:
+        """Swaps a second: each session's next token comes with the answer to the one before."""
+        held = await self._customers.tokens(SESSIONS)
+        began, done = perf_counter(), 0
+        while perf_counter() - began < self._seconds:
+            held = await self._customers.refreshed(held)
+            done += len(held)
+        return done / (perf_counter() - began)
+
+    async def _drive(self, load: Load, connections: int) -> Outcome:
+        return await self._generator.drive(load, connections, self._seconds)
+
+    def _note(self, row: str, connections: int, outcome: Outcome, beside: float) -> None:
+        self._samples.append(
+            Sample(
+                row=row,
+                connections=connections,
+                rate=outcome.rate,
+                beside=beside,
+                p50_ms=outcome.p50_ms,
+                p99_ms=outcome.p99_ms,
+                errors=outcome.errors,
+                ran_out=outcome.ran_out,
+            )
+        )
