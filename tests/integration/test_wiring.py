@@ -1,5 +1,7 @@
 """What the settings choose."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,3 +27,12 @@ async def test_a_session_is_believed_to_live_only_where_its_end_would_be_heard_o
         rules = await container.get(IdentityRules)
     replicas = storage == "mysql"  # and no cache in common
     assert rules.alive_lasts == timedelta(seconds=0 if replicas else 5)
+
+
+def test_what_few_people_need_does_not_slow_the_start() -> None:
+    """Passkeys and QR codes are loaded by the first who asks for one."""
+    look = "import sys, shop.entrypoints.cli.serving; print({'webauthn', 'segno'} & {*sys.modules})"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "set()\n"

@@ -698,7 +698,7 @@ async def test_no_program_may_touch_how_somebody_signs_in(shop: Shop, asha: Pers
         ("GET", "/api/v1/me/sessions", None),
         ("DELETE", f"/api/v1/me/sessions/{session}", None),
         ("POST", "/api/v1/logout", None),
-        ("GET", "/api/v1/me/second-factor", None),
+        ("POST", "/api/v1/me/factors/totp", {}),
     ):
         answer = await shop.client.request(method, path, json=body, headers=bearer(tokens))
         assert answer.status_code in {403, 404}, (path, answer.text)

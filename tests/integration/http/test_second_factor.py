@@ -1,5 +1,6 @@
 """Second factors as a client of the API meets them, on each storage."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -246,3 +247,20 @@ async def test_staff_of_a_strict_shop_may_only_enrol_at_first(storage: str, tmp_
         done = await boss.step(await boss.ticket(), code=await boss.code())
         assert Role.ADMIN in done.json()["user"]["roles"]
         assert (await client.get(users, headers=bearer(done.json()))).status_code == 200
+
+
+async def test_of_parallel_steps_with_one_code_one_gets_in(asha: Owner) -> None:
+    await asha.set_up_app()
+    tickets = [await asha.ticket() for _ in range(4)]
+    code = await asha.code()
+    steps = [asha.step(ticket, code=code) for ticket in tickets]
+    assert sorted(one.status_code for one in await asyncio.gather(*steps)) == [200, 401, 401, 401]
+
+
+async def test_of_parallel_steps_with_one_ticket_one_gets_in(asha: Owner) -> None:
+    codes = (await asha.set_up_app())["recovery_codes"]
+    ticket = await asha.ticket()
+    steps = [asha.step(ticket, recovery_code=code) for code in codes[:4]]
+    assert sorted(one.status_code for one in await asyncio.gather(*steps)) == [200, 401, 401, 401]
+    mine = (await asha.client.get(ME, headers=asha.headers)).json()
+    assert mine["recovery_codes_left"] == 9

@@ -9,6 +9,7 @@ import pytest
 from dishka import AsyncContainer
 from msgspec.structs import replace
 
+from shop.adapters.memory.social_provider import MemorySocial
 from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller, Permission, Role, SecondFactorEnrolmentRequired
 from shop.core.kernel.errors import Malformed
@@ -22,6 +23,7 @@ from shop.core.users.factors import (
     FactorMissing,
     Factors,
     FactorsUnreadable,
+    LastFactor,
     Method,
     PasskeyNotFound,
     PasskeyRefused,
@@ -44,9 +46,11 @@ from shop.ports.outbox import Envelope
 from shop.ports.system import Clock
 from shop.ports.users import Tokens
 from shop.settings import Security, Settings
+from shop.wiring import SocialParts
 from tests.kit.authenticator import Authenticator
 from tests.kit.clock import ManualClock
 from tests.kit.people import PASSWORD, Letterbox, people
+from tests.unit.users.test_social import Scripted, sign_in
 
 ASHA = SignUp(name="Asha", email="asha@example.com", password=PASSWORD)
 LOG_IN = LogIn(email="asha@example.com", password=PASSWORD)
@@ -622,6 +626,11 @@ async def test_staff_of_a_strict_shop_act_only_with_two_factors(tmp_path: Path) 
         proved = await liveness.standing(asha.caller.session_id)
         assert proved is not None
         assert not liveness.holds_back(proved)
+        apps = await scope.get(AppEnrolment)
+        with pytest.raises(LastFactor):
+            await apps.remove(asha.caller, NO_PROOF)
+        await asha.add_passkey()
+        await apps.remove(asha.caller, NO_PROOF)
 
 
 def test_who_is_held_back_is_told_what_to_do() -> None:
@@ -636,3 +645,17 @@ def test_the_order_of_methods_is_that_of_preference() -> None:
     bare = Factors(user_id=ASHA_ID, recovery=(b"x",))
     assert bare.methods == ()
     assert replace(bare, totp=b"x").methods == (Method.TOTP, Method.RECOVERY)
+
+
+async def test_a_linked_profile_leads_past_no_second_factor(tmp_path: Path) -> None:
+    extra = [MemorySocial(), SocialParts(), Scripted()]
+    async with people("memory", tmp_path, extra=extra) as container, container() as scope:
+        signed_in = await sign_in(scope)
+        access = await (await scope.get(Tokens)).verify(signed_in.tokens.access_token)
+        assert access.session_id is not None
+        asha = Person(scope, signed_in, access.session_id)
+        codes = (await asha.set_up_app()).recovery_codes
+        with pytest.raises(SecondFactorRequired) as asked:
+            await sign_in(scope)
+        done = await asha.step(asked.value.ticket, recovery_code=codes[0])
+        assert await _amr(scope, done) == "fed otp mfa"

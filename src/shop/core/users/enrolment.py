@@ -152,10 +152,11 @@ class AppEnrolment:
         return enrolled
 
     async def remove(self, caller: Caller, proof: Proof) -> None:
-        """Raises `FactorMissing`, and what `FactorGuard` does."""
+        """Raises `FactorMissing`, `LastFactor`, and what `FactorGuard` does."""
 
         async def work(user: User, factors: Factors, now: datetime) -> None:
             rest, removed = factors.remove_totp(now)
+            self._guard.spare(user, rest)
             await self._changes.store(user, rest, removed)
 
         await self._guard.change(caller, proof, work)
@@ -235,10 +236,11 @@ class PasskeyEnrolment:
         )
 
     async def remove(self, caller: Caller, passkey_id: PasskeyId, proof: Proof) -> None:
-        """Raises `PasskeyNotFound`, and what `FactorGuard` does."""
+        """Raises `PasskeyNotFound`, `LastFactor`, and what `FactorGuard` does."""
 
         async def work(user: User, factors: Factors, now: datetime) -> None:
             rest, removed = factors.remove_passkey(passkey_id, now)
+            self._guard.spare(user, rest)
             await self._changes.store(user, rest, removed)
 
         await self._guard.change(caller, proof, work)

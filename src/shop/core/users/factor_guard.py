@@ -7,10 +7,16 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import GRANTS, Caller
 from shop.core.kernel.errors import ShopError
 from shop.core.users.factor_changes import FactorChanges
-from shop.core.users.factors import Factors, FactorsUnreadable, ProofNeeded, SecondFactorWrong
+from shop.core.users.factors import (
+    Factors,
+    FactorsUnreadable,
+    LastFactor,
+    ProofNeeded,
+    SecondFactorWrong,
+)
 from shop.core.users.model import IdentityRules, TooManyFailures, User
 from shop.core.users.proving import Passed, Proving
 from shop.core.users.signing_in import Credentials
@@ -58,6 +64,7 @@ class FactorGuard:
         self._proving = proving
         self._clock = clock
         self._throttled = rules.throttled
+        self._strict = rules.staff_second_factor
 
     async def change(self, caller: Caller, proof: Proof, work: Work[T]) -> T:
         """Do the work in a unit, with the user locked.
@@ -84,6 +91,12 @@ class FactorGuard:
         if isinstance(done, ShopError):
             raise done
         return done
+
+    def spare(self, user: User, rest: Factors) -> None:
+        """Raises `LastFactor` where that would leave staff without the one they need."""
+        powerful = any(GRANTS[role] for role in user.roles)
+        if self._strict and powerful and not rest.methods:
+            raise LastFactor("Staff keep a second factor: set up another before removing this one.")
 
     async def _check(
         self, caller: Caller, user: User, factors: Factors, code: str | None, now: datetime

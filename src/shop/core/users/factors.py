@@ -74,6 +74,12 @@ class FactorMissing(Conflict):
     code = "second-factor-missing"
 
 
+class LastFactor(Conflict):
+    """Staff of this shop keep at least one."""
+
+    code = "last-second-factor"
+
+
 class CodeWrong(Invalid):
     """The first code of a new app is not right."""
 

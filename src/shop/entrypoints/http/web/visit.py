@@ -76,6 +76,7 @@ NOTES = {
     "factor-first": "Staff of this shop need a second factor. Please set one up to go on.",
     "factor-added": "It is set up: from now on we ask for it when you sign in.",
     "factor-removed": "It is removed.",
+    "factor-last": "Staff keep a second factor: set up another before removing this one.",
     "email-waits": "Saved. Please open the link we have sent to the new e-mail address.",
     "removed": "Removed.",
     "address-most": "You have as many addresses as one account can keep.",
@@ -109,6 +110,7 @@ _TROUBLE = frozenset(
     {
         "sign-in-late",
         "factor-first",
+        "factor-last",
         "last-variant",
         "category-in-use",
         "few-left",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from shop.core.users.factor_guard import Proof
 from shop.core.users.factors import (
     CodeWrong,
     FactorMissing,
+    LastFactor,
     Method,
     PasskeyNotFound,
     PasskeyRefused,
@@ -81,7 +83,7 @@ async def _second_page(
             options = msgspec.json.encode((await signing.ask(ticket)).options)
     except TicketInvalid:
         visit.hold(TICKET, "", 0)
-        return visit.see(f"/sign-in?next={_next(visit)}", "sign-in-late")
+        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
     return await visit.page(
         "second_step.html",
         http_status=status,
@@ -134,7 +136,7 @@ async def passkey_sign_in(visit: Visit, signing: Given[PasskeySignIn]) -> Reply:
     try:
         told = await signing.complete(visit.form["ticket"], _answer(visit), _device(visit))
     except TicketInvalid:
-        return visit.see(f"/sign-in?next={_next(visit)}", "sign-in-late")
+        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
     except BadCredentials:
         errors[""] = "This passkey is not known here. Please sign in with your password."
         typed = Form(next=_next(visit))
@@ -176,6 +178,8 @@ async def _proved(
     except TooManyFailures as wait:
         status = 429
         errors[""] = wait.detail
+    except LastFactor:
+        return visit.see(_HOME, "factor-last")
     except (FactorMissing, PasskeyNotFound, TooManyPasskeys):
         return visit.see(_HOME)  # done already, in another window
     return await visit.page(
