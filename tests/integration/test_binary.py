@@ -25,7 +25,7 @@ from tests.kit.process import (
 
 COMMANDS = (
     *("run", "migrate", "demo", "import", "create-admin", "audit", "openapi"),
-    *("dlq", "dlq list", "dlq replay"),
+    *("doctor", "dlq", "dlq list", "dlq replay"),
 )
 MARKER = "MrkrQ7vX2pLt9Zw4Kd8Rb3Nf6Hs1Jc5Yg0"
 

@@ -91,8 +91,8 @@ def data_folder(settings: Settings) -> Line:
     return Line("data", f"{folder}, {free >> 30} GiB free")
 
 
-async def ask(settings: Settings) -> list[Line]:
-    """Everybody at once: who is down costs the others no time."""
+async def ask(settings: Settings, *overrides: Any, patience: float = PATIENCE) -> list[Line]:
+    """Everybody at once: who is down costs the others no time. `overrides` as in `wiring`."""
     from shop.ports import checkup
     from shop.wiring import make_container
 
@@ -104,25 +104,25 @@ async def ask(settings: Settings) -> list[Line]:
         "mail": checkup.MailCheckup,
         "media": checkup.MediaCheckup,
     }
-    container = make_container(settings)
+    container = make_container(settings, *overrides)
     try:
         found = {name: await container.get(kind) for name, kind in areas.items()}
-        return await asyncio.gather(*(_examine(*one) for one in found.items()))
+        return await asyncio.gather(*(_examine(*one, patience) for one in found.items()))
     finally:
         await container.close()
 
 
-async def _examine(what: str, patient: Any) -> Line:
+async def _examine(what: str, patient: Any, patience: float) -> Line:
     from shop.core.kernel.errors import ShopError
     from shop.ports.checkup import Unwell
 
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             return Line(what, await patient.examine())
     except Unwell as error:
         return Line(what, error.wrong, error.cure)
     except TimeoutError:
-        return Line(what, f"no answer in {PATIENCE:.0f} s", "see that the server runs, and the way")
+        return Line(what, f"no answer in {patience:.0f} s", "see that the server runs, and the way")
     except ShopError as error:
         return Line(what, error.detail.rstrip("."), "see that the server runs, and its settings")
     except Exception as error:  # noqa: BLE001 - the others are still to be heard; no text: secrets
