@@ -107,7 +107,8 @@ async def test_a_state_is_spent_once_also_by_many_at_a_time(container: AsyncCont
         async with container() as scope:
             uow, spent = await scope.get(UnitOfWork), await scope.get(SpentStates)
             async with uow.begin():
-                return await spent.spend(b"s" * 32, SOON)
+                fresh: bool = await spent.spend(b"s" * 32, SOON)
+                return fresh
 
     results = await asyncio.gather(*(spend() for _ in range(10)))
     assert sorted(results) == [False] * 9 + [True]

@@ -18,13 +18,13 @@ from shop.adapters.sql.tables import metadata
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.links import PaymentLinks
 from shop.core.kernel.access import Caller, Role
-from shop.core.kernel.errors import Denied
+from shop.core.kernel.errors import Denied, StaleWrite
 from shop.core.kernel.ids import OrderId, UserId
 from shop.core.notifications.model import EmailStatus
 from shop.core.privacy.erasure import AccountErasure, DeleteAccount
 from shop.core.privacy.export import Export
 from shop.core.privacy.model import UserErased
-from shop.ports.mail import EmailFilter, EmailReads
+from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
@@ -306,6 +306,18 @@ async def test_mails_are_emptied_and_never_sent_again(shop: Shop) -> None:
     url = f"{ADMIN}/emails/{erased[0].id}/resend"
     again = await shop.client.post(url, headers={**staff, **shop.key()})
     assert (again.status_code, again.json()["code"]) == (409, "email-erased")
+
+
+async def test_whoever_is_sending_a_mail_meanwhile_does_not_bring_it_back(shop: Shop) -> None:
+    who = await newcomer(shop)
+    [mail] = (await (await shop.container.get(EmailReads)).page(EmailFilter(), 9, None)).items
+    assert (await erase(shop, who)).status_code == 204
+    async with shop.container() as scope:
+        uow, emails = await scope.get(UnitOfWork), await scope.get(Emails)
+        with pytest.raises(StaleWrite):
+            async with uow.begin():
+                await emails.save([mail])
+    assert await traces_of(shop, EMAIL, NAME) == []
 
 
 async def test_the_last_administrator_stays(shop: Shop) -> None:

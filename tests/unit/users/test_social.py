@@ -201,7 +201,21 @@ async def test_a_trip_that_went_wrong_says_how(
         await trip(shop, **said)
 
 
+async def test_who_comes_back_late_begins_again(shop: AsyncContainer) -> None:
+    (await shop.get(ScriptedProviders)).codes["one"] = ASHA
+    trips, clock = await shop.get(SocialTrips), await shop.get(Clock)
+    assert isinstance(clock, ManualClock)
+    departure = await trips.leave("acme", to="/account")
+    back = Return(state=parse_qs(urlsplit(departure.url).query)["state"][0], code="one")
+    clock.advance(600)
+    with pytest.raises(SocialRefused):
+        await trips.arrive("acme", departure.ticket, back)
+    clock.advance(-1)
+    assert (await trips.arrive("acme", departure.ticket, back)).claimed == ASHA
+
+
 async def test_a_ticket_is_of_one_provider(shop: AsyncContainer) -> None:
+    (await shop.get(ScriptedProviders)).codes["one"] = ASHA
     trips = await shop.get(SocialTrips)
     departure = await trips.leave("acme", to="/account")
     state = parse_qs(urlsplit(departure.url).query)["state"][0]
