@@ -343,6 +343,30 @@ async def test_facets_count_what_was_found(shop: AsyncContainer) -> None:
     assert [(one.path, one.count) for one in narrowed.facets.categories] == [("tea", 2)]
 
 
+async def test_facets_count_the_options_that_can_be_chosen(shop: AsyncContainer) -> None:
+    def variant(key: str, *options: tuple[str, str], price: int | None = 100) -> Variant:
+        return Variant(id=VariantId(uuid4()), key=key, options=options, price=price)
+
+    red, size = ("Colour", 'Röd "dark"'), ("Size", "L")
+    both = (variant("a", red, size), variant("b", red, ("Size", "M")))
+    unpriced = (variant("a", size), variant("b", ("Size", "XL"), price=None))
+    await store(shop, a_product("A", variants=both), a_product("B", variants=unpriced), stock=1)
+    reads = await shop.get(CatalogReads)
+
+    async def counted(which: ProductFilter) -> dict[str, list[tuple[str, int]]]:
+        facets = (await reads.page(which, Sort.NEWEST, 1, facets=True)).facets
+        assert facets is not None
+        return {
+            one.name: [(value.value, value.count) for value in one.values] for one in facets.options
+        }
+
+    everything = {"Colour": [('Röd "dark"', 1)], "Size": [("L", 2), ("M", 1)]}
+    assert await counted(ProductFilter()) == everything
+    narrowed = {"Colour": [('Röd "dark"', 1)], "Size": [("L", 1), ("M", 1)]}
+    assert await counted(ProductFilter(options=(red,))) == narrowed
+    assert await counted(ProductFilter(brand="nobody's")) == {}
+
+
 async def test_a_used_category_stays(shop: AsyncContainer) -> None:
     used, free = a_category("Used"), a_category("Free")
     await store_categories(shop, used, free)

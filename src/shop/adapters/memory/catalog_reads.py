@@ -32,6 +32,7 @@ from shop.core.catalog.views import (
     VariantView,
     face_of,
     joined,
+    option_facets,
     rating_of,
 )
 from shop.core.catalog.words import fold
@@ -42,6 +43,7 @@ from shop.core.kernel.page import Page
 from shop.ports.catalog import CatalogReads, ProductFilter, Sort, StaffReads
 
 _FACET_VALUES = 50
+_OPTION_VALUES = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DOWN = {Sort.RELEVANCE, Sort.NEWEST, Sort.DEAREST, Sort.RATING}
@@ -220,6 +222,11 @@ class MemoryCatalogReads(CatalogReads):
         inside = Counter(id_ for p in found for id_ in set(p.categories))
         stands_in = [(have[id_], count) for id_, count in inside.items()]
         stands_in.sort(key=lambda one: (-one[1], one[0].path))
+        pairs = Counter(
+            pair
+            for p in found
+            for pair in {pair for v in p.variants if p.on_sale(v) for pair in v.options}
+        )
         prices = [Money(_price(p), p.currency) for p in found]
         return Facets(
             brands=_counts(brands),
@@ -228,6 +235,12 @@ class MemoryCatalogReads(CatalogReads):
                 for c, n in stands_in[:_FACET_VALUES]
             ),
             tags=_counts(tags),
+            options=option_facets(
+                (name, value, count)
+                for (name, value), count in sorted(
+                    pairs.items(), key=lambda one: (-one[1], one[0])
+                )[:_OPTION_VALUES]
+            ),
             in_stock=sum(self._buyable(p) for p in found),
             min_price=min(prices, default=None),
             max_price=max(prices, default=None),

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam
 from shop.adapters.sql.catalog import TAG_LENGTH, to_products
 from shop.adapters.sql.conn import Conn, one
 from shop.adapters.sql.database import Database
+from shop.adapters.sql.option_counts import option_counts
 from shop.adapters.sql.tables import (
     categories,
     product_categories,
@@ -38,6 +39,7 @@ from shop.core.catalog.views import (
     Suggestion,
     VariantView,
     joined,
+    option_facets,
     rating_of,
 )
 from shop.core.catalog.words import fold
@@ -244,6 +246,7 @@ class _FacetStatements(Struct, frozen=True):
     brands: Any
     categories: Any
     tags: Any
+    options: dict[str, sa.Select[Any]]
     figures: Any
 
 
@@ -271,6 +274,7 @@ def _facets(shape: _Shape) -> _FacetStatements:
         .group_by(product_tags.c.tag)
         .order_by(count.desc(), product_tags.c.tag)
         .limit(_FACET_VALUES),
+        options=option_counts(sa.select(products.c.id).where(where)),
         figures=sa.select(
             sa.func.min(products.c.price_min).label("least"),
             sa.func.max(products.c.price_min).label("most"),
@@ -482,6 +486,7 @@ async def _count(conn: Conn, shape: _Shape, params: Mapping[str, Any]) -> Facets
     brands = await conn.rows(ask.brands, params)
     stands_in = await conn.rows(ask.categories, params)
     tags = await conn.rows(ask.tags, params)
+    options = await conn.rows(ask.options[conn.dialect.name], params)
     figures = await one(conn, ask.figures, params)
 
     def price(amount: int | None) -> Money | None:
@@ -493,6 +498,7 @@ async def _count(conn: Conn, shape: _Shape, params: Mapping[str, Any]) -> Facets
             CategoryCount(path=row.path, name=row.name, count=row.found) for row in stands_in
         ),
         tags=tuple(Count(value=row.value, count=row.found) for row in tags),
+        options=option_facets((row.name, row.value, row.found) for row in options),
         in_stock=int(figures.in_stock),
         min_price=price(figures.least),
         max_price=price(figures.most),

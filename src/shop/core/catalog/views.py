@@ -1,5 +1,6 @@
 """What readers of the catalogue are shown."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -117,12 +118,28 @@ class CategoryCount(Struct, frozen=True, kw_only=True):
     count: int
 
 
+class OptionCounts(Struct, frozen=True, kw_only=True):
+    """What can be chosen by `option.<name>=`."""
+
+    name: str
+    values: tuple[Count, ...]
+
+
+def option_facets(pairs: Iterable[tuple[str, str, int]]) -> tuple[OptionCounts, ...]:
+    """Gather pairs of a name and a value, the most frequent first, by their names."""
+    found: dict[str, list[Count]] = {}
+    for name, value, count in pairs:
+        found.setdefault(name, []).append(Count(value=value, count=count))
+    return tuple(OptionCounts(name=name, values=tuple(had)) for name, had in sorted(found.items()))
+
+
 class Facets(Struct, frozen=True, kw_only=True):
     """How many of the products found have each value; the most frequent first, 50 at most."""
 
     brands: tuple[Count, ...]
     categories: tuple[CategoryCount, ...]
     tags: tuple[Count, ...]
+    options: tuple[OptionCounts, ...]
     in_stock: int
     min_price: Money | None
     max_price: Money | None
