@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import parse_qs, urlsplit
@@ -32,18 +33,13 @@ _MESSAGE_PATH = re.compile(r" - at `.*`$")
 
 _SCHEMES = {
     "database": ("sqlite+aiosqlite:", "sqlite:", "mysql+asyncmy:", "mysql:", "memory:"),
-    "cache": ("memory:",),
+    "cache": ("memory:", "redis:", "rediss:"),
     "bus": ("database:", "kafka:"),
     "mail": ("file:", "memory:", "smtp:", "smtps:"),
     "media": ("file:", "memory:", "s3:"),
     "search": ("embedded:", "database:"),
 }
-_NOT_YET = frozenset(
-    {
-        *("redis:", "rediss:"),
-        "opensearch:",
-    }
-)
+_NOT_YET = frozenset({"opensearch:"})
 
 
 class SettingsError(Exception):
@@ -112,6 +108,12 @@ class Data(Section, frozen=True):
 class Http(Section, frozen=True):
     host: Text = "127.0.0.1"
     port: Port = 8000
+    proxies: str = ""
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The proxies; `load` has refused what is none."""
+        return tuple(ip_network(one) for one in self.proxies.replace(",", " ").split())
 
 
 class Ops(Section, frozen=True):
@@ -323,6 +325,11 @@ class Settings(Section, frozen=True):
         return self.database.url
 
     @property
+    def shares_cache(self) -> bool:
+        """Whether all replicas remember together."""
+        return self.cache.url.startswith("redis")
+
+    @property
     def shares_database(self) -> bool:
         """Whether other processes use the database that this one knows nothing about."""
         return self.database_url.startswith("mysql")
@@ -370,6 +377,7 @@ def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple
         return known.name if known else f"{PREFIX}{section}_{key}".upper().replace(".", "_")
 
     _check_adapters(settings, name_of)
+    _check_proxies(settings, name_of)
     site = _site(settings, name_of)
     _check_production(settings, name_of)
     providers = Providers(named=_providers(sections, settings.site, name_of))
@@ -481,6 +489,15 @@ def _own_types(kind: type, value: Any) -> Any:
 
 
 _NameOf = Callable[[str, str], str]
+
+
+def _check_proxies(settings: Settings, name_of: _NameOf) -> None:
+    try:
+        _ = settings.http.networks
+    except ValueError as error:
+        raise SettingsError(
+            f"{name_of('http', 'proxies')}: {error}; give addresses or networks such as 10.0.0.0/8."
+        ) from None
 
 
 def _check_adapters(settings: Settings, name_of: _NameOf) -> None:

@@ -39,6 +39,13 @@ def from_environment(**environ: str) -> Settings:
     return settings
 
 
+def test_proxies_are_addresses_and_networks() -> None:
+    told, _ = load(None, {"SHOP_HTTP_PROXIES": "10.0.0.0/8, ::1"})
+    assert [str(one) for one in told.http.networks] == ["10.0.0.0/8", "::1/128"]
+    assert "SHOP_HTTP_PROXIES" in refusal({"SHOP_HTTP_PROXIES": "10.0.0.1/8"})
+    assert "such as" in refusal({"SHOP_HTTP_PROXIES": "proxy.local"})
+
+
 def refusal(environ: Mapping[str, str], file: Path | None = None) -> str:
     with pytest.raises(SettingsError) as caught:
         load(file, environ)
@@ -78,7 +85,7 @@ def test_the_sender_is_written_from() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[http]\nprot = 1", "http.prot: there is no such setting; [http] has host, port."),
+        ("[http]\nprot = 1", "http.prot: there is no such setting; [http] has host, port, "),
         ("[htp]\nport = 1", "there is no section [htp]; known are site, data, http"),
         ("http = 1", "http must be a section, written [http]."),
         ('[http]\nport = "80"', "http.port: Expected `int`, got `str`."),
@@ -102,7 +109,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SHOP_HTTP_PROT", "1", "there is no such setting; [http] has host, port."),
+        ("SHOP_HTTP_PROT", "1", "there is no such setting; [http] has host, port, "),
         ("SHOP_HTTP_PORT", "http", "Expected `int`"),
         ("SHOP_HTTP_PORT", "65536", "Expected `int` <= 65535."),
         ("SHOP_SITE_MODE", "prod", "must be one of development, production."),

@@ -24,6 +24,7 @@ from shop.core.kernel.errors import Unavailable
 from shop.core.notifications.service import Mailer
 from shop.core.users.admins import DemoLogins
 from shop.core.users.deeds import Deeds
+from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import TripTidying
 from shop.entrypoints import metrics
@@ -32,6 +33,7 @@ from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.consumer import Consumer
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.holding import Holding
 from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.actors.scheduler import Every
@@ -87,7 +89,7 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
         if web is not None:
             await _add_web(container, settings, supervisor, registry, web, access)
         if role in REACTS:
-            await _add_background(container, supervisor, registry)
+            await _add_background(container, settings, supervisor, registry)
         await _add_gateway(container, settings, supervisor, registry, reacts=role in REACTS)
         supervisor.add(Stage.LAST, Ops(ops, readiness, registry))
         process.settle()
@@ -128,6 +130,7 @@ async def _add_web(
         cart_per_minute=settings.limits.cart_per_minute,
         identity_per_minute=settings.limits.identity_per_minute,
         sandbox=settings.payments.provider == "sandbox",
+        proxies=settings.http.networks,
     )
     quiet = settings.log.level in {"warning", "error"}
     site = await make_site(container, rules, None if quiet else access)
@@ -149,7 +152,10 @@ async def _add_web(
 
 
 async def _add_background(
-    container: AsyncContainer, supervisor: Supervisor, registry: CollectorRegistry
+    container: AsyncContainer,
+    settings: Settings,
+    supervisor: Supervisor,
+    registry: CollectorRegistry,
 ) -> None:
     clock, lease = await container.get(Clock), await container.get(Lease)
     holder = (await container.get(Ids)).new().hex
@@ -165,17 +171,30 @@ async def _add_background(
         holder,
         then=[feeds.wake],
     )
+
+    def single(name: str, seconds: float, work: Callable[[], Awaitable[int | None]]) -> Every:
+        """Of many replicas one does it at a time; who comes second would do it for nothing."""
+        if not settings.shares_database:
+            return Every(name, seconds, work)
+        turn = Holding(lease, clock, f"every-{name}", holder)
+
+        async def in_turn() -> int | None:
+            return await work() if await turn.keep() else 0
+
+        return Every(name, seconds, in_turn)
+
     pollers: list[Actor] = [
         mailer,
-        Every("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
-        Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
-        Every("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
-        Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
-        Every("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
-        Every("tidy-states", 3600.0, _scoped(container, TripTidying, lambda use: use.tidy())),
-        Every("tidy-admin-log", 3600.0, _scoped(container, Deeds, lambda use: use.tidy())),
-        Every("tidy-events", 3600.0, lambda: subscriptions.forget(clock.now() - EVENTS_KEPT)),
-        Every("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
+        single("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
+        single("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
+        single("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
+        single("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
+        single("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
+        single("tidy-grants", 3600.0, _scoped(container, GrantTidying, lambda use: use.tidy())),
+        single("tidy-states", 3600.0, _scoped(container, TripTidying, lambda use: use.tidy())),
+        single("tidy-admin-log", 3600.0, _scoped(container, Deeds, lambda use: use.tidy())),
+        single("tidy-events", 3600.0, lambda: subscriptions.forget(clock.now() - EVENTS_KEPT)),
+        single("tidy-carts", 600.0, _scoped(container, CheckoutTidying, lambda use: use.tidy())),
     ]
     supervisor.add(Stage.BACKGROUND, relay, *consumers, *pollers)
     await after_commit(container, relay.nudge)

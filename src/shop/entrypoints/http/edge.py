@@ -51,7 +51,8 @@ class Rate(Struct, frozen=True):
     verdict: Verdict
 
 
-Limiter = Callable[[Scope], Rate | None]
+#: None for what is not counted.
+Limiter = Callable[[Scope], Awaitable[Rate] | None]
 #: Gives both messages of an answer to a GET that lies ready and that nobody is kept from.
 Ready = Callable[[Scope], tuple[Message, Message] | None]
 
@@ -133,6 +134,10 @@ def request_durations() -> Histogram:
     )
 
 
+def _as_it_came(_scope: Scope) -> None:
+    """No proxy stands before this server."""
+
+
 class Edge:
     """Wraps the app; `in_flight` is how many requests are being answered."""
 
@@ -146,6 +151,7 @@ class Edge:
         ready: Ready | None = None,
         access: AccessLog | None = None,
         limiter: Limiter | None = None,
+        forwarded: Callable[[Scope], None] = _as_it_came,
         bodies: Bodies = Bodies(),
         most: int = 4096,
         clock: Callable[[], float] = time.perf_counter,
@@ -158,6 +164,7 @@ class Edge:
         self._ready = ready
         self._access = access
         self._limiter = limiter
+        self._forwarded = forwarded
         self._bodies = bodies
         self._most = most
         self._clock = clock
@@ -170,6 +177,7 @@ class Edge:
         if self._ready is not None and (found := self._ready(scope)) is not None:
             await self._hand_out(found, scope, send, began)
             return
+        self._forwarded(scope)
         asked = _Asked.of(scope["headers"])
         request = asked.id if _SANE.fullmatch(asked.id) else self._new_id().encode()
         current = request.decode()
@@ -177,7 +185,8 @@ class Edge:
         client = scope.get("client")
         address.set(client[0] if client else "")
         scope.setdefault("state", {})["request_id"] = current
-        rate = self._limiter(scope) if self._limiter is not None else None
+        counting = self._limiter(scope) if self._limiter is not None else None
+        rate = await counting if counting is not None else None
         status = 0
 
         def answer(message: Message) -> Awaitable[None]:

@@ -14,6 +14,7 @@ from shop.entrypoints.http.auth import JwtAuthenticator
 from shop.entrypoints.http.direct import Direct
 from shop.entrypoints.http.edge import Bodies, Edge, LameDuck, request_durations
 from shop.entrypoints.http.fastlane import FastLane
+from shop.entrypoints.http.forwarded import Forwarded, Networks
 from shop.entrypoints.http.limits import make_limiter
 from shop.entrypoints.logs import AccessLog
 from shop.entrypoints.metrics import Histogram
@@ -30,7 +31,8 @@ _UPLOADS |= {"/admin/products/": 16 << 20}
 class SiteRules(Struct, frozen=True, kw_only=True):
     """What the settings say about serving. Limits are calls a minute; the lane's size is bytes.
 
-    `sandbox`: whether the test gateway's own page is shown.
+    `sandbox`: whether the test gateway's own page is shown. `proxies`: who is believed when they
+    say for whom they ask.
     """
 
     lane_bytes: int = 16 << 20
@@ -38,6 +40,7 @@ class SiteRules(Struct, frozen=True, kw_only=True):
     cart_per_minute: int = 600
     identity_per_minute: int = 300
     sandbox: bool = True
+    proxies: Networks = ()
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -74,6 +77,7 @@ async def make_site(
             cart=rules.cart_per_minute,
             identity=rules.identity_per_minute,
         ),
+        forwarded=Forwarded(rules.proxies),
         bodies=Bodies(uploads=_UPLOADS),
     )
     return Site(app=app, lane=lane, edge=edge, durations=durations)
