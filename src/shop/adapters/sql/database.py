@@ -1,11 +1,14 @@
 """What every SQL database offers to the unit of work and to queries."""
 
+import asyncio
+import random
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from shop.adapters.sql.conn import Conn
+from shop.core.kernel.errors import StaleWrite
 
 T = TypeVar("T")
 
@@ -36,3 +39,17 @@ class Database(Protocol):
 
 
 Work = Callable[[Conn], Awaitable[T]]
+
+_TRIES = 5
+
+
+async def insistently(
+    database: Database, work: Callable[[], Coroutine[Any, Any, T]], *, lazy: bool = False
+) -> T:
+    """Run a unit of the adapter's own, again after a deadlock or a lost race."""
+    for attempt in range(1, _TRIES):
+        try:
+            return await database.run(work(), lazy=lazy)
+        except StaleWrite:
+            await asyncio.sleep(0.01 * attempt * random.uniform(0.1, 1.0))  # noqa: S311 - jitter
+    return await database.run(work(), lazy=lazy)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import Conn, Hot, one
-from shop.adapters.sql.database import Database
+from shop.adapters.sql.database import Database, insistently
 from shop.adapters.sql.inserts import insert_new
 from shop.adapters.sql.tables import cursors, dead_letters, event_log, inbox, outbox
 from shop.adapters.sql.uow import SqlUnitOfWork
@@ -93,7 +93,7 @@ class SqlOutbox(Outbox):
             async with self._database.unit() as conn:
                 await conn.many(_DONE, rows)
 
-        await self._database.run(forget(), lazy=True)
+        await insistently(self._database, forget, lazy=True)
 
     async def waiting(self) -> int:
         return await _count(self._database, _WAITING, {})
@@ -121,7 +121,7 @@ class SqlEventLog(EventBus, Subscriptions):
             async with self._database.unit() as conn:
                 await conn.many(_PUBLISH, rows)
 
-        await self._database.run(append(), lazy=True)
+        await insistently(self._database, append, lazy=True)
 
     async def fetch(
         self, consumer: str, limit: int, after: Envelope | None = None
@@ -146,7 +146,7 @@ class SqlEventLog(EventBus, Subscriptions):
                 place = {"whose": consumer, "place": row.seq, "place_again": row.seq}
                 await conn.run(_MOVE, place)
 
-        await self._database.run(move(), lazy=True)
+        await insistently(self._database, move, lazy=True)
 
     async def lag(self, consumer: str) -> int:
         return await _count(self._database, _LAG, {"consumer": consumer})
@@ -160,7 +160,7 @@ class SqlEventLog(EventBus, Subscriptions):
                 await conn.run(_PRUNE_INBOX, {"before": oldest})
                 return await conn.run(_PRUNE_LOG, {"before": oldest})
 
-        return await self._database.run(prune(), lazy=True)
+        return await insistently(self._database, prune, lazy=True)
 
 
 class SqlDeadLetters(DeadLetters):
@@ -185,7 +185,7 @@ class SqlDeadLetters(DeadLetters):
                 )
                 await conn.many(_BURY, [row])
 
-        await self._database.run(bury())
+        await insistently(self._database, bury)
 
     async def all(self, limit: int = 100) -> list[DeadLetter]:
         async def query(conn: Conn) -> list[DeadLetter]:
@@ -198,7 +198,7 @@ class SqlDeadLetters(DeadLetters):
             async with self._database.unit() as conn:
                 await conn.run(_RAISE, {"whose": consumer, "event": event})
 
-        await self._database.run(drop())
+        await insistently(self._database, drop)
 
 
 async def _count(database: Database, statement: sa.Executable, params: dict[str, Any]) -> int:

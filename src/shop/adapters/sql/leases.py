@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import Hot
-from shop.adapters.sql.database import Database
+from shop.adapters.sql.database import Database, insistently
 from shop.adapters.sql.inserts import insert_new
 from shop.adapters.sql.tables import leases
 from shop.ports.system import Clock, Lease
@@ -40,11 +40,11 @@ class SqlLease(Lease):
                     return True
                 return bool(await conn.many(_TAKE, [(name, holder, conn.moment(now + span))]))
 
-        return await self._database.run(hold(), lazy=True)
+        return await insistently(self._database, hold, lazy=True)
 
     async def release(self, name: str, holder: str) -> None:
         async def release() -> None:
             async with self._database.unit() as conn:
                 await conn.run(_RELEASE, {"what": name, "who": holder})
 
-        await self._database.run(release(), lazy=True)
+        await insistently(self._database, release, lazy=True)
