@@ -14,6 +14,7 @@ from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import ProfileId
 from shop.core.users.admission import SignedIn
+from shop.core.users.factors import Factors, Method, SecondFactorRequired
 from shop.core.users.linked import (
     ConsentDenied,
     EmailUnproven,
@@ -30,9 +31,11 @@ from shop.core.users.service import Accounts, SignUp
 from shop.core.users.social import ProfileLinks, SocialSignIn
 from shop.core.users.trips import Arrival, Return, SocialTrips, TripTidying
 from shop.ports import social
+from shop.ports.factors import SecondFactors
 from shop.ports.social import Claimed, Providers
 from shop.ports.system import Clock
-from shop.ports.users import Tokens
+from shop.ports.uow import UnitOfWork
+from shop.ports.users import Tokens, UserReads
 from shop.wiring import SocialParts
 from tests.kit.clock import ManualClock
 from tests.kit.people import PASSWORD, Letterbox, people
@@ -134,6 +137,18 @@ async def test_an_unproven_address_makes_no_account(
 ) -> None:
     with pytest.raises(EmailUnproven):
         await sign_in(shop, **changes)
+
+
+async def test_the_second_factor_is_asked_for_here_too(shop: AsyncContainer) -> None:
+    user = (await sign_in(shop)).user
+    uow, factors = await shop.get(UnitOfWork), await shop.get(SecondFactors)
+    async with uow.begin():
+        await factors.save(Factors(user_id=user.id, totp=b"sealed"))
+    with pytest.raises(SecondFactorRequired) as asked:
+        await sign_in(shop)
+    assert asked.value.methods == (Method.TOTP,)
+    clock = await shop.get(Clock)
+    assert len(await (await shop.get(UserReads)).sessions(user.id, clock.now(), 9)) == 1
 
 
 async def test_profiles_are_linked_and_unlinked_but_for_the_last(shop: AsyncContainer) -> None:
