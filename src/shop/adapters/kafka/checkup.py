@@ -18,6 +18,7 @@ class KafkaCheckup(BusCheckup):
             raise Unwell(
                 error.detail.removesuffix("."), "see that it runs, and check SHOP_BUS_URL"
             ) from error
-        if missing:
+        if missing and not self._topics.makes:
             raise Unwell(f"Kafka has no topic {missing[0]}", "run `shop migrate`")
-        return f"Kafka at {', '.join(self._cluster.hosts)}"
+        where = f"Kafka at {', '.join(self._cluster.hosts)}"
+        return f"{where}; the first start makes its topics" if missing else where

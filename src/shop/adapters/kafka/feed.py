@@ -155,12 +155,14 @@ class _KafkaFeed(Feed, ConsumerRebalanceListener):  # type: ignore[misc]
 
 async def _leave(group: AIOKafkaConsumer) -> None:
     """Tell the group, so that it need not wait for the end of the session."""
-    try:
-        async with asyncio.timeout(_GOODBYE):
-            await group.stop()
-    except TROUBLE as error:
-        log.info("group_not_left", error=type(error).__name__)
-        await _abandon(group)
+    leaving = asyncio.ensure_future(group.stop())
+    await asyncio.wait({leaving}, timeout=_GOODBYE)
+    if leaving.done() and not leaving.cancelled() and leaving.exception() is None:
+        return
+    log.info("group_not_left")
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await _abandon(group)
 
 
 async def _abandon(group: AIOKafkaConsumer) -> None:

@@ -92,6 +92,11 @@ class KafkaTopics(Topics):
                 said += await self._grow(admin, small)
             return said + await self._differences(admin, seen)
 
+    @property
+    def makes(self) -> bool:
+        """Whether who needs a topic makes it, without `shop migrate`."""
+        return self._layout.make
+
     async def missing(self) -> list[str]:
         """Names of topics that are not there."""
         async with self._admin() as admin:

@@ -74,8 +74,10 @@ class OutboxRelay:
                 self._rung = False
                 self._bell.clear()
                 held = await self._holding.keep()
-                moved = await self.relay() if held else 0
-                await self._count()
+                try:
+                    moved = await self.relay() if held else 0
+                finally:
+                    await self._count()
                 if moved == BATCH:
                     await asyncio.sleep(0)
                 elif self._draining:
