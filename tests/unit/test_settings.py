@@ -397,3 +397,17 @@ def test_a_bucket_has_an_endpoint_without_a_path_and_both_halves_of_a_key() -> N
     assert line.startswith("SHOP_MEDIA_ENDPOINT: must be https:// or http:// and a host")
     line = refusal(bucket | {"SHOP_MEDIA_KEY_ID": "id"})
     assert line == "SHOP_MEDIA_KEY_ID: must be given together with SHOP_MEDIA_KEY_SECRET."
+
+
+def test_the_settings_of_a_real_deployment_need_only_their_secrets() -> None:
+    file = Path(__file__).parents[2] / "config" / "servers.toml"
+    line = refusal({}, file)
+    assert line.startswith(f"{file}: payments.provider: razorpay also needs SHOP_RAZORPAY_KEY_SEC")
+    secrets = {
+        "SHOP_SECURITY_SECRET": STRONG,
+        "SHOP_RAZORPAY_KEY_SECRET": "x",
+        "SHOP_RAZORPAY_WEBHOOK_SECRET": "x",
+    }
+    settings, warnings = load(file, secrets)
+    assert settings.site.production
+    assert warnings == ()

@@ -340,3 +340,28 @@ async def test_two_who_send_at_once_send_each_mail_once(
     await send(container, Slow())
     assert len(office.taken) == 1
     assert [one.status for one in await mails(container)] == [EmailStatus.SENT]
+
+
+async def test_a_mail_that_is_erased_while_it_leaves_puts_no_other_in_doubt(
+    container: AsyncContainer, office: PostOffice, transport: SmtpMail
+) -> None:
+    await queue(container, "asha", "ravi", "mina")
+
+    class Interrupted(MailTransport):
+        """Somebody deletes their account meanwhile."""
+
+        async def send(self, email: Email) -> None:
+            await transport.send(email)
+            if email.to.startswith("ravi"):
+                async with container() as scope:
+                    uow, emails = await scope.get(UnitOfWork), await scope.get(Emails)
+                    async with uow.begin():
+                        await emails.save([(await emails.get(email.id)).erase()])
+
+    await send(container, Interrupted())
+    assert len(office.taken) == 3
+    assert [one.status for one in await mails(container)] == [
+        EmailStatus.SENT,
+        EmailStatus.ERASED,
+        EmailStatus.SENT,
+    ]

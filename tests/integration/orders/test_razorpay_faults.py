@@ -179,6 +179,22 @@ async def test_a_payment_nobody_reports_is_found_by_asking(scene: Scene) -> None
     await scene.agrees()
 
 
+async def test_a_payment_is_found_though_its_failed_attempts_cannot_be_listed(scene: Scene) -> None:
+    placed = await scene.shop.order()
+    url = placed["payment"]["url"]
+    await scene.fake.pay(url, success=False)
+    no = b'{"error": {"description": "The id provided does not exist"}}'
+    scene.fake.fail("GET /v1/orders", status=400, body=no)
+    scene.later(CHECK)
+    await scene.check_links()
+    await scene.fake.pay(url)
+    await scene.fake.lose_hooks()
+    scene.later(CHECK)
+    await scene.check_links()
+    assert (await scene.look(placed))["status"] == "confirmed"
+    await scene.agrees()
+
+
 async def test_a_payment_in_the_last_second_wins_over_the_clock(scene: Scene) -> None:
     placed = await scene.shop.order()
     await scene.fake.pay(placed["payment"]["url"])

@@ -6,7 +6,15 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from shop.core.kernel.ids import EmailId
-from shop.core.notifications.model import MOST_TRIES, Email, EmailFailed, EmailSent, EmailStatus
+from shop.core.notifications.model import (
+    LONGEST_SENDING,
+    MOST_TRIES,
+    UNKNOWN_END,
+    Email,
+    EmailFailed,
+    EmailSent,
+    EmailStatus,
+)
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MAIL = Email(
@@ -63,3 +71,36 @@ def test_what_can_never_be_sent_fails_at_once() -> None:
     assert failed.status is EmailStatus.FAILED
     assert isinstance(fact, EmailFailed)
     assert failed.again(NOON).status is EmailStatus.QUEUED
+
+
+def test_a_mail_that_leaves_says_so_and_is_due_again_when_nobody_can_be_at_it() -> None:
+    leaving, fact = MAIL.leaves(NOON)
+    assert (leaving.status, fact) == (EmailStatus.SENDING, None)
+    assert leaving.next_try_at == NOON + LONGEST_SENDING
+    assert leaving.went(NOON)[0].status is EmailStatus.SENT
+    assert leaving.missed("451", NOON, 1.0)[0].status is EmailStatus.QUEUED
+    assert leaving.missed("550", NOON, 1.0, for_good=True)[0].status is EmailStatus.FAILED
+
+
+def test_a_mail_in_doubt_leaves_once_more_and_then_waits_for_people() -> None:
+    leaving, _ = MAIL.leaves(NOON)
+    again, _ = leaving.leaves(NOON)
+    assert again.status is EmailStatus.RESENDING
+    given_up, fact = again.leaves(NOON)
+    assert (given_up.status, given_up.next_try_at) == (EmailStatus.FAILED, None)
+    assert given_up.error == UNKNOWN_END
+    assert isinstance(fact, EmailFailed)
+    assert given_up.again(NOON).leaves(NOON)[0].status is EmailStatus.SENDING
+
+
+def test_a_connection_that_broke_off_counts_as_doubt() -> None:
+    leaving, _ = MAIL.leaves(NOON)
+    doubtful, fact = leaving.missed("broke off", NOON, 1.0, in_doubt=True)
+    assert (doubtful.status, doubtful.attempts, fact) == (EmailStatus.SENDING, 1, None)
+    assert doubtful.next_try_at == NOON + timedelta(seconds=15)
+    again, _ = doubtful.leaves(NOON)
+    given_up, fact = again.missed("broke off", NOON, 1.0, in_doubt=True)
+    assert (given_up.status, given_up.error) == (EmailStatus.FAILED, UNKNOWN_END)
+    assert isinstance(fact, EmailFailed)
+    refused, _ = again.missed("451 later", NOON, 1.0)
+    assert refused.status is EmailStatus.QUEUED  # that it was not taken is known now

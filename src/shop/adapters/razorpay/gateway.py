@@ -123,9 +123,12 @@ class RazorpayGateway(Gateway):
             return link
         # Somebody tried to pay. Where an account does not capture by itself, that money waits.
         order_id = entity.order_id
-        tried = await self._ask(
-            "fetch_payments", wire.Payments, lambda client: client.order.payments(order_id)
-        )
+        try:
+            tried = await self._ask(
+                "fetch_payments", wire.Payments, lambda client: client.order.payments(order_id)
+            )
+        except Rejected:
+            return link  # what the link itself says will do
         return replace(
             link,
             captures=tuple(one.capture(entity) for one in tried.items if one.taken),

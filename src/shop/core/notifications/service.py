@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 
@@ -74,7 +75,7 @@ class Mailer:
                     some = await self._units.run(self._claim(some))
                 outcomes = await asyncio.gather(*(self._try(email) for email in some))
                 if outcomes:
-                    await self._units.run(self._record(outcomes))
+                    await self._record(outcomes)
             return len(due)
         finally:
             await self._lease.release(_LEASE, holder)
@@ -107,6 +108,15 @@ class Mailer:
         return email.went(self._clock.now())
 
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
+        """One mail that was erased while it left must not leave the others in doubt."""
+        try:
+            await self._units.run(self._write(outcomes))
+        except StaleWrite:
+            for outcome in outcomes:
+                with suppress(StaleWrite):
+                    await self._units.run(self._write([outcome]))
+
+    async def _write(self, outcomes: Sequence[Outcome]) -> None:
         async with self._uow.begin():
             await self._emails.save([email for email, _ in outcomes])
             for _, fact in outcomes:
