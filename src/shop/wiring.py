@@ -25,6 +25,7 @@ from shop.adapters.mail.provider import FilePosting, SmtpPosting
 from shop.adapters.media.bucket import Bucket
 from shop.adapters.media.provider import Pictures
 from shop.adapters.memory.admin_log import MemoryLog
+from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
 from shop.adapters.memory.catalog_provider import MemoryCatalog
 from shop.adapters.memory.events import NoTopics
 from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
@@ -100,6 +101,7 @@ from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.factor_guard import FactorGuard
 from shop.core.users.factor_reset import FactorReset
 from shop.core.users.forgotten import Forgotten
+from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.granting import ClientAuthentication, Granting
 from shop.core.users.inspecting import Inspection, Revocation
 from shop.core.users.issuing import Issuer
@@ -257,6 +259,7 @@ class People(Provider):
     client_keeping = provide(ClientKeeping)
     client_admin = provide(ClientAdmin)
     key_rotation = provide(KeyRotation)
+    grant_tidying = provide(GrantTidying)
     sign_out = provide(SignOut)
     profile = provide(Profile)
     password_change = provide(PasswordChange)
@@ -368,9 +371,8 @@ class CatalogParts(Provider):
 def _believed(settings: Settings) -> timedelta:
     """How long a session may be held to be alive: not at all where replicas share a database but
     no cache, since one would not hear that another ended it."""
-    served = settings.database_url.startswith(("sqlite", "memory:"))
-    alone = settings.cache.url.startswith("memory:")
-    return timedelta(0) if alone and not served else timedelta(seconds=5)
+    deaf = settings.shares_database and not settings.shares_cache
+    return timedelta(0) if deaf else timedelta(seconds=5)
 
 
 class Conditions(Provider):
@@ -567,6 +569,15 @@ def _bucket(settings: Settings) -> Bucket:
     )
 
 
+def _caching(settings: Settings) -> Provider:
+    if not settings.shares_cache:
+        return MemoryCaching()
+    # A client that a start without Redis need not load.
+    from shop.adapters.redis.provider import RedisCaching  # noqa: PLC0415
+
+    return RedisCaching(str(settings.cache.url), MemoryCache, MemoryRateLimiter)
+
+
 def _mail(settings: Settings) -> list[Provider]:
     memory = settings.database_url.startswith("memory:")
     return [MemoryMails() if memory else SqlMail(), _posting(settings), MailParts()]
@@ -636,7 +647,7 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
             queue=settings.passwords.queue,
         ),
         FactorChecks(str(settings.site.url), settings.site.name),
-        MemoryCaching(),
+        _caching(settings),
         *storage_providers(settings),
         *catalog_providers(settings),
         *_orders(settings),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
@@ -70,6 +70,11 @@ class Ask(Struct, frozen=True):
     def scopes(self) -> list[str]:
         words = [words for scope, words in _WORDS.items() if scope in self.asked.scope]
         return words + sorted(self.asked.scope - _WORDS.keys())
+
+    @property
+    def way(self) -> str:
+        """The address that asks the same again."""
+        return f"/oauth2/authorize?{urlencode(self.given)}"
 
 
 def checked(given: dict[str, str], client: Client, authorizing: Authorizing) -> Ask:

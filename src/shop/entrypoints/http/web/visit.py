@@ -426,6 +426,10 @@ class Visit:
         return self.caller.may(Permission.LOG_READ)
 
     @property
+    def keeps_clients(self) -> bool:
+        return self.caller.may(Permission.CLIENTS_WRITE)
+
+    @property
     def development(self) -> bool:
         return self.front.development
 

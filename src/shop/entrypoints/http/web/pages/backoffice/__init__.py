@@ -2,6 +2,7 @@
 
 from shop.entrypoints.http.web.pages.backoffice import (
     categories,
+    clients,
     emails,
     log,
     orders,
@@ -13,6 +14,6 @@ from shop.entrypoints.http.web.pages.backoffice import (
 
 ROUTES = tuple(
     handler
-    for module in (overview, orders, products, variants, pictures, categories, emails, log)
+    for module in (overview, orders, products, variants, pictures, categories, emails, log, clients)
     for handler in module.ROUTES
 )

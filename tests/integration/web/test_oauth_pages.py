@@ -1,0 +1,175 @@
+"""Programs in the pages: the second step of somebody who lets one in, and the back office."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from shop.core.kernel.access import Role
+from shop.core.users.client_keeping import NewClient
+from shop.ports.clients import ClientReads
+from shop.ports.factors import OneTimeCodes
+from shop.ports.system import Clock
+from tests.kit.clock import ManualClock
+from tests.kit.oauth import AUTHORIZE, BACK, Person, a_client, address, answer_in, only_form
+from tests.kit.people import PASSWORD
+from tests.kit.storefront import Storefront, Visitor, a_storefront, forms_of
+
+ASHA = "asha@example.com"
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Storefront]:
+    async with a_storefront(tmp_path) as storefront:
+        yield storefront
+
+
+class Owner:
+    """Somebody whose account asks for the code of an app."""
+
+    def __init__(self, shop: Storefront, browser: httpx.AsyncClient) -> None:
+        self.shop = shop
+        self.person = Person(browser, ASHA)
+        self.secret = ""
+        self.recovery: list[str] = []
+
+    async def code(self) -> str:
+        clock = await self.shop.container.get(Clock)
+        codes = await self.shop.container.get(OneTimeCodes)
+        assert isinstance(clock, ManualClock)
+        clock.advance(seconds=30)  # a code counts once
+        found: str = codes.at(self.secret, int(clock.now().timestamp()) // 30)
+        return found
+
+    async def set_up(self) -> None:
+        browser = self.person.browser
+        login = await browser.post("/api/v1/login", json={"email": ASHA, "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        begun = await browser.post(
+            "/api/v1/me/factors/totp", json={"current_password": PASSWORD}, headers=headers
+        )
+        assert begun.status_code == 201, begun.text
+        self.secret = begun.json()["secret"]
+        done = await browser.post(
+            "/api/v1/me/factors/totp/confirm",
+            json={"code": await self.code()},
+            headers=headers,
+        )
+        assert done.status_code == 200, done.text
+        self.recovery = done.json()["recovery_codes"]
+
+
+@pytest.fixture
+async def owner(shop: Storefront) -> Owner:
+    await shop.person(ASHA)
+    found = Owner(shop, shop.visitor().client)
+    await found.set_up()
+    return found
+
+
+@pytest.fixture
+async def app(shop: Storefront) -> NewClient:
+    return await a_client(shop.container)
+
+
+async def test_an_account_with_a_second_factor_shows_it_before_it_lets_a_program_in(
+    owner: Owner, app: NewClient
+) -> None:
+    browser = owner.person.browser
+    page = await owner.person.sign_in(address(app.client.id))
+    form = only_form(page)
+    assert {"ticket", "code"} <= set(form)
+    assert "password" not in form
+    # The password alone opens nothing.
+    assert "email" in only_form(await browser.post(AUTHORIZE, data=form | {"step": "consent"}))
+    assert "email" in only_form(await browser.get(address(app.client.id)))
+
+    wrong = await browser.post(AUTHORIZE, data=form | {"code": "000000"})
+    assert wrong.status_code == 401
+    right = await browser.post(AUTHORIZE, data=only_form(wrong) | {"code": await owner.code()})
+    assert "code" in answer_in(await owner.person.press(right))
+
+
+async def test_a_recovery_code_counts_as_well_and_a_false_ticket_begins_anew(
+    owner: Owner, app: NewClient
+) -> None:
+    browser = owner.person.browser
+    form = only_form(await owner.person.sign_in(address(app.client.id)))
+    for ticket in ("", "x" * 10_000, "a\0b"):
+        page = await browser.post(AUTHORIZE, data=form | {"ticket": ticket, "code": "000000"})
+        assert page.status_code == 401
+        assert "email" in only_form(page)
+    for code in ("", "x" * 10_000, "\0"):
+        page = await browser.post(AUTHORIZE, data=form | {"code": code})
+        assert page.status_code == 401
+    page = await browser.post(AUTHORIZE, data=form | {"code": owner.recovery[0]})
+    assert "code" in answer_in(await owner.person.press(page))
+
+
+async def test_whoever_has_no_account_makes_one_and_comes_back(
+    shop: Storefront, app: NewClient
+) -> None:
+    visitor = shop.visitor()
+    page = await visitor.get(address(app.client.id))
+    [link] = re.findall(r'href="(/sign-up[^"]*)"', page.text)
+    way = parse_qs(urlsplit(link).query)["next"][0]
+    assert (await visitor.get(way)).text.count("A web app") == page.text.count("A web app")
+    sign_up = await visitor.get(link)
+    [form] = [form for form in forms_of(sign_up) if form.action == "/sign-up"]
+    assert form.fields["next"] == way
+    typed = {"name": "Ravi", "email": "ravi@example.com", "password": "seven brass kettles"}
+    done = await visitor.send(sign_up, "/sign-up", **typed)
+    assert "ravi@example.com" in done.text
+    told = answer_in(await visitor.client.post(AUTHORIZE, data=only_form(done)))
+    assert "code" in told
+
+
+async def boss(shop: Storefront) -> Visitor:
+    await shop.person("boss@example.com", Role.ADMIN)
+    visitor = shop.visitor()
+    await visitor.sign_in("boss@example.com")
+    return visitor
+
+
+async def test_an_administrator_adds_and_removes_a_program(shop: Storefront) -> None:
+    visitor, reads = await boss(shop), await shop.container.get(ClientReads)
+    page = await visitor.get("/admin/clients")
+    assert "None yet." in page.text
+    typed = {"name": "Ledger & Co", "redirect_uri": f"{BACK}\n{BACK}/2"}
+    made = await visitor.submit(page, "/admin/clients", **typed)
+    [client] = await reads.all()
+    assert (client.name, client.redirect_uris) == ("Ledger & Co", (BACK, f"{BACK}/2"))
+    assert client.scope == {"openid", "profile", "email"}
+    assert "Ledger &amp; Co" in made.text
+    [secret] = re.findall(r"client_secret</dt><dd><code>([^<]+)", made.text)
+    assert client.knows(secret)
+    listed = await visitor.get("/admin/clients")
+    assert secret not in listed.text
+
+    await visitor.submit(listed, f"/admin/clients/{client.id}/remove")
+    assert await reads.all() == []
+
+
+async def test_what_is_wrong_with_a_program_is_said_at_its_field(shop: Storefront) -> None:
+    visitor = await boss(shop)
+    page = await visitor.get("/admin/clients")
+    for typed, field in (
+        ({"redirect_uri": "http://evil.example/"}, "redirect_uri"),
+        ({"scope": "king"}, "scope"),
+        ({"name": ""}, "name"),
+    ):
+        again = await visitor.submit(page, "/admin/clients", **({"name": "x"} | typed))
+        assert (again.status_code, f'id="e-{field}"' in again.text) == (422, True)
+    assert await (await shop.container.get(ClientReads)).all() == []
+
+
+async def test_the_programs_are_not_there_for_staff_and_customers(shop: Storefront) -> None:
+    for email, roles, found in (("s@example.com", [Role.STAFF], 404), ("c@example.com", [], 404)):
+        await shop.person(email, *roles)
+        visitor = shop.visitor()
+        await visitor.sign_in(email)
+        assert (await visitor.get("/admin/clients")).status_code == found
+        assert "/admin/clients" not in (await visitor.get("/admin")).text
