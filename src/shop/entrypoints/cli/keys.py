@@ -22,12 +22,15 @@ def rotate(settings: Settings) -> None:
     runs out; after that they verify nothing any more.
     """
     from shop.core.users.client_keeping import KeyRotation
+    from shop.core.users.deeds import Deeds
     from shop.ports.clients import SigningKey
 
     async def work(container: Any) -> SigningKey:
         async with container() as scope:
             rotation: KeyRotation = await scope.get(KeyRotation)
-            return await rotation.rotate()
+            made = await rotation.rotate()
+            await (await scope.get(Deeds)).note("keys.rotate", str(made.number))
+        return made
 
     made = in_container(settings, work)
     click.echo(f"Key {made.number} signs from now on; older ones verify until their tokens expire.")

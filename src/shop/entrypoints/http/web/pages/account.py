@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar.params import FromPath
 from msgspec import UNSET
 
+from shop.core.checkout.lookup import OrderLookup
 from shop.core.kernel.ids import AddressId, SessionId
 from shop.core.kernel.postal import PostalAddress
 from shop.core.users.addresses import AddressBook, AddressChange
@@ -25,7 +26,6 @@ from shop.entrypoints.http.web.forms import ADDRESS_FIELDS, EMPTY, Errors, Form,
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit, visited
-from shop.ports.orders import OrderFilter, OrderReads
 
 _UNFIT = 422
 _ORDERS = 20
@@ -69,11 +69,11 @@ async def change_profile(visit: Visit, profile: Given[Profile]) -> Reply:
 
 @page("/account/orders")
 @visited
-async def orders(visit: Visit, reads: Given[OrderReads]) -> Reply:
-    which = OrderFilter(user_id=visit.caller.known())
+async def orders(visit: Visit, lookup: Given[OrderLookup]) -> Reply:
     cursor = visit.request.query_params.get("cursor") or None
-    found = await reads.page(which, _ORDERS, cursor)
-    return await visit.page("account_orders.html", orders=found.items, cursor=found.next_cursor)
+    found = await lookup.mine(visit.caller, _ORDERS, cursor)
+    mine = [account.order for account in found.items]
+    return await visit.page("account_orders.html", orders=mine, cursor=found.next_cursor)
 
 
 @page("/account/addresses")
