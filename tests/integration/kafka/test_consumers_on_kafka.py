@@ -130,6 +130,12 @@ async def consumer_of(
     )
 
 
+async def quick_feeds(container: AsyncContainer, bus: Bus) -> Feeds:
+    """Their group notices in two seconds that somebody has gone without a word."""
+    cluster, wire = Cluster(bus.url), Wire(bus.prefix)
+    return KafkaFeeds(cluster, await container.get(KafkaTopics), wire, session=2.0)
+
+
 @asynccontextmanager
 async def at_work(*actors: Any) -> AsyncIterator[Supervisor]:
     """Under a supervisor, as in a process of its own; nobody may have crashed at the end."""
@@ -354,10 +360,11 @@ def relay_span() -> Any:
 
 @pytest.mark.parametrize("how", ["pause", "kill"])
 async def test_while_the_broker_is_away_events_wait_and_actors_do_not_crash(
-    how: str, container: AsyncContainer, recorder: Recorder, kafka_process: Process
+    how: str, container: AsyncContainer, bus: Bus, recorder: Recorder, kafka_process: Process
 ) -> None:
     keys = [uuid4() for _ in range(10)]
-    relay, consumer = await relay_of(container), await consumer_of(container, recorder)
+    relay = await relay_of(container)
+    consumer = await consumer_of(container, recorder, await quick_feeds(container, bus))
     async with at_work(relay, consumer) as supervisor:
         await emit(container, keys, range(20))
         relay.nudge()
@@ -399,8 +406,7 @@ async def test_partitions_of_a_consumer_that_fell_silent_go_to_another(
 ) -> None:
     """Its process is stopped with an event in hand; it comes back, and doubles nothing."""
     keys = [uuid4() for _ in range(12)]
-    cluster, wire = Cluster(bus.url), Wire(bus.prefix)
-    feeds = KafkaFeeds(cluster, await container.get(KafkaTopics), wire, session=2.0)
+    feeds = await quick_feeds(container, bus)
     silent = Recorder(container)
     silent.holds = set(keys)
     await emit(container, keys, range(3))
