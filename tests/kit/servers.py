@@ -239,11 +239,12 @@ def _greets(port: int) -> bool:
     return False
 
 
-def _redis(folder: Path) -> tuple[str, Process]:
+def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
+    """Not started yet."""
     server = _program("redis-server", "redis-server")
     port = free_port()
     command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "no"]
+    command += ["--save", "", "--appendonly", "no", *options]
     return f"redis://127.0.0.1:{port}/0", Process(command, folder, port, lambda: listens(port))
 
 
@@ -287,7 +288,7 @@ S3_KEY_ID = os.environ.get("TEST_S3_KEY_ID", "tests")
 S3_KEY_SECRET = os.environ.get("TEST_S3_KEY_SECRET", "secret of the tests")
 
 MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _mariadb)
-REDIS = Server("REDIS", "TEST_REDIS_URL", _redis)
+REDIS = Server("REDIS", "TEST_REDIS_URL", start_redis)
 S3 = Server("S3", "TEST_S3_URL", _s3)
 #: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.
 SERVERS = [MYSQL, REDIS, S3]

@@ -1,6 +1,7 @@
 """Things that may be forgotten at any moment."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -8,6 +9,9 @@ from msgspec import Struct
 
 
 class Cache(Protocol):
+    """Common to all replicas where it is a server's. A server that is away or slow has nothing and
+    keeps nothing: no call raises, and none takes longer than a moment."""
+
     @abstractmethod
     async def get(self, key: str) -> bytes | None: ...
 
@@ -15,7 +19,25 @@ class Cache(Protocol):
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None: ...
 
     @abstractmethod
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
+        """Put, unless there is a value."""
+
+    @abstractmethod
+    async def announce(
+        self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
+    ) -> None:
+        """Put under each of the keys, and return when nobody can read an older value any more.
+
+        `stale` is how long an older value lives at most: so long it takes when the cache cannot
+        be told.
+        """
+
+    @abstractmethod
     async def drop(self, *keys: str) -> None: ...
+
+
+class SteadyCache(Cache, Protocol):
+    """For what must go on without the server, each process for itself: counting who guesses."""
 
 
 class Verdict(Struct, frozen=True):
@@ -28,5 +50,5 @@ class Verdict(Struct, frozen=True):
 
 class RateLimiter(Protocol):
     @abstractmethod
-    def hit(self, key: str, limit: int, seconds: float) -> Verdict:
+    async def hit(self, key: str, limit: int, seconds: float) -> Verdict:
         """Count one call against `limit` a `seconds`, evenly spread (GCRA)."""

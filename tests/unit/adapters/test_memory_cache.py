@@ -34,46 +34,46 @@ async def test_dropped_keys_are_gone() -> None:
     assert await cache.get("a") is None
 
 
-def test_a_full_window_may_come_at_once_and_then_evenly() -> None:
+async def test_a_full_window_may_come_at_once_and_then_evenly() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock)
-    first = [limiter.hit("a", 5, 10) for _ in range(5)]
+    first = [await limiter.hit("a", 5, 10) for _ in range(5)]
     assert [v.left for v in first] == [4, 3, 2, 1, 0]
     assert all(v.wait == 0 for v in first)
-    refused = limiter.hit("a", 5, 10)
+    refused = await limiter.hit("a", 5, 10)
     assert refused.wait == pytest.approx(2)
     assert refused.left == 0
     clock.advance(seconds=2)
-    assert limiter.hit("a", 5, 10).wait == 0
-    assert limiter.hit("a", 5, 10).wait > 0
+    assert (await limiter.hit("a", 5, 10)).wait == 0
+    assert (await limiter.hit("a", 5, 10)).wait > 0
 
 
-def test_a_refused_call_costs_nothing() -> None:
+async def test_a_refused_call_costs_nothing() -> None:
     clock = ManualClock()
     limiter = MemoryRateLimiter(clock)
     for _ in range(50):
-        limiter.hit("a", 5, 10)
+        await limiter.hit("a", 5, 10)
     clock.advance(seconds=10)
-    assert limiter.hit("a", 5, 10).left == 4
+    assert (await limiter.hit("a", 5, 10)).left == 4
 
 
-def test_callers_do_not_share_a_window() -> None:
+async def test_callers_do_not_share_a_window() -> None:
     limiter = MemoryRateLimiter(ManualClock())
-    limiter.hit("a", 1, 10)
-    assert limiter.hit("a", 1, 10).wait > 0
-    assert limiter.hit("b", 1, 10).wait == 0
+    await limiter.hit("a", 1, 10)
+    assert (await limiter.hit("a", 1, 10)).wait > 0
+    assert (await limiter.hit("b", 1, 10)).wait == 0
 
 
-def test_odd_windows_allow_exactly_their_number() -> None:
+async def test_odd_windows_allow_exactly_their_number() -> None:
     for limit in (3, 7, 300, 600, 601):
         limiter = MemoryRateLimiter(ManualClock())
-        allowed = sum(limiter.hit("a", limit, 60).wait == 0 for _ in range(limit + 5))
+        allowed = sum([(await limiter.hit("a", limit, 60)).wait == 0 for _ in range(limit + 5)])
         assert allowed == limit
 
 
-def test_the_number_of_keys_is_bounded() -> None:
+async def test_the_number_of_keys_is_bounded() -> None:
     limiter = MemoryRateLimiter(ManualClock(), most=2)
     for key in "abc":
-        limiter.hit(key, 1, 10)
-    assert limiter.hit("a", 1, 10).wait == 0
-    assert limiter.hit("c", 1, 10).wait > 0
+        await limiter.hit(key, 1, 10)
+    assert (await limiter.hit("a", 1, 10)).wait == 0
+    assert (await limiter.hit("c", 1, 10)).wait > 0

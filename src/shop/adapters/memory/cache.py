@@ -1,13 +1,14 @@
 """The cache and the rate limits of one process."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from shop.ports.cache import Cache, RateLimiter, Verdict
+from shop.ports.cache import RateLimiter, SteadyCache, Verdict
 from shop.ports.system import Clock
 
 
-class MemoryCache(Cache):
+class MemoryCache(SteadyCache):
     """Forgets the key used least recently when `most` are kept. Nothing here ever waits."""
 
     def __init__(self, clock: Clock, most: int = 100_000) -> None:
@@ -32,6 +33,17 @@ class MemoryCache(Cache):
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
+        if await self.get(key) is None:
+            await self.put(key, value, ttl)
+
+    async def announce(
+        self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
+    ) -> None:
+        del stale  # there is no other reader than this process
+        for key in keys:
+            await self.put(key, value, ttl)
+
     async def drop(self, *keys: str) -> None:
         for key in keys:
             self._kept.pop(key, None)
@@ -46,7 +58,7 @@ class MemoryRateLimiter(RateLimiter):
         self._most = most
         self._free: OrderedDict[str, float] = OrderedDict()
 
-    def hit(self, key: str, limit: int, seconds: float) -> Verdict:
+    async def hit(self, key: str, limit: int, seconds: float) -> Verdict:
         now = (self._clock.now() - self._start).total_seconds()
         each = seconds / limit
         busy = max(self._free.get(key, now), now) - now

@@ -33,7 +33,7 @@ from shop.adapters.memory.users import (
     MemoryUsers,
 )
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
-from shop.ports.cache import Cache, RateLimiter
+from shop.ports.cache import Cache, RateLimiter, SteadyCache
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
@@ -188,8 +188,12 @@ class MemoryCaching(Provider):
     scope = Scope.APP
 
     @provide
-    def cache(self, clock: Clock) -> Cache:
+    def steady(self, clock: Clock) -> SteadyCache:
         return MemoryCache(clock)
+
+    @provide
+    def cache(self, steady: SteadyCache) -> Cache:
+        return steady
 
     @provide
     def limiter(self, clock: Clock) -> RateLimiter:

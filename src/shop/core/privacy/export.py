@@ -76,10 +76,10 @@ class Export:
         """Raises `Limited` for who asks again and again."""
         user_id = caller.known()
         if self._limited:
-            wait = self._limiter.hit(f"export:{user_id}", _TIMES, _AN_HOUR).wait
-            if wait:
+            verdict = await self._limiter.hit(f"export:{user_id}", _TIMES, _AN_HOUR)
+            if verdict.wait:
                 raise Limited(
-                    f"{_TIMES} times an hour are enough; please wait.", retry_after=ceil(wait)
+                    f"{_TIMES} times an hour are enough; please wait.", retry_after=ceil(verdict.wait)
                 )
         return Person(
             user=await self._users.get(user_id),

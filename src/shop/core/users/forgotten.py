@@ -29,7 +29,7 @@ class Forgotten:
 
     async def ask(self, email: str) -> None:
         key = self._emails.parse(email).key
-        if not self._limit.allows(key):
+        if not await self._limit.allows(key):
             return
         now = self._clock.now()
         async with self._uow.begin():

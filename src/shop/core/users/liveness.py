@@ -12,6 +12,7 @@ from shop.ports.system import Clock
 from shop.ports.users import Standing, UserReads
 
 _ENDED = b"ended"
+_CHANGED = b"changed"
 _ALIVE = b"alive:"
 _PROVED = b"proved:"  # alive, and begun with two factors
 #: Outlasts every "alive" that a slow reader may still be about to store.
@@ -42,14 +43,14 @@ class Liveness:
         kept = await self._cache.get(key)
         if kept == _ENDED:
             return None
-        if kept is not None:
+        if kept is not None and kept != _CHANGED:
             return _decoded(kept)
         standing = await self._reads.standing(session_id, self._clock.now())
         # The session may have ended while the database was asked.
         if await self._cache.get(key) == _ENDED:
             return None
-        if standing is not None and self._lasts:
-            await self._cache.put(key, _encoded(standing), self._lasts)
+        if standing is not None and self._lasts:  # and never in place of what was announced
+            await self._cache.add(key, _encoded(standing), self._lasts)
         return standing
 
     def holds_back(self, standing: Standing) -> bool:
@@ -67,21 +68,22 @@ class Liveness:
         if await self._cache.get(key) == _ENDED:
             return False
         if alive and self._lasts:
-            await self._cache.put(key, _ALIVE, self._lasts)
+            await self._cache.add(key, _ALIVE, self._lasts)
         return alive
 
     async def program_ended(self, token_id: str) -> None:
         """Like `ended`."""
-        await self._cache.put(_token_key(token_id), _ENDED, _MARKED)
+        await self._cache.announce([_token_key(token_id)], _ENDED, _MARKED, stale=self._lasts)
 
     async def ended(self, *sessions: SessionId) -> None:
         """To be told after the end is committed: it bites at once, wherever the cache is shared."""
-        for session_id in sessions:
-            await self._cache.put(_key(session_id), _ENDED, _MARKED)
+        keys = [_key(session_id) for session_id in sessions]
+        await self._cache.announce(keys, _ENDED, _MARKED, stale=self._lasts)
 
     async def changed(self, *sessions: SessionId) -> None:
-        """The next call asks the database."""
-        await self._cache.drop(*map(_key, sessions))
+        """The next calls ask the database."""
+        keys = [_key(session_id) for session_id in sessions]
+        await self._cache.announce(keys, _CHANGED, _MARKED, stale=self._lasts)
 
 
 def _encoded(standing: Standing) -> bytes:

@@ -138,7 +138,7 @@ class Resending:
 
     async def resend(self, email: str) -> None:
         key = self._emails.parse(email).key
-        if not self._limit.allows(key):
+        if not await self._limit.allows(key):
             return
         async with self._uow.begin():
             user = await self._users.by_email(key)
@@ -158,7 +158,8 @@ class MailLimit:
         self._limiter = limiter
         self._on = rules.throttled
 
-    def allows(self, email_key: str) -> bool:
+    async def allows(self, email_key: str) -> bool:
         if not self._on:
             return True
-        return self._limiter.hit(f"mail:{email_key}", MAILS_AN_HOUR, _HOUR).wait == 0
+        verdict = await self._limiter.hit(f"mail:{email_key}", MAILS_AN_HOUR, _HOUR)
+        return verdict.wait == 0

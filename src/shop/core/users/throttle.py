@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shop.core.users.model import IdentityRules, TooManyFailures
-from shop.ports.cache import Cache
+from shop.ports.cache import SteadyCache
 from shop.ports.system import Clock
 
 _REMEMBERED = timedelta(minutes=15)
@@ -49,7 +49,7 @@ class Throttle:
     do to an account, or neighbours at an address, never keeps out a place that is known there.
     """
 
-    def __init__(self, cache: Cache, clock: Clock, rules: IdentityRules) -> None:
+    def __init__(self, cache: SteadyCache, clock: Clock, rules: IdentityRules) -> None:
         self._cache = cache
         self._clock = clock
         self._on = rules.throttled

@@ -1,6 +1,7 @@
 """Which requests are counted, and against what."""
 
 import re
+from collections.abc import Awaitable
 from hashlib import blake2b
 
 from shop.entrypoints.http.edge import Limiter, Rate, Scope
@@ -37,7 +38,7 @@ def make_limiter(
     if not enabled:
         return None
 
-    def limit(scope: Scope) -> Rate | None:
+    def limit(scope: Scope) -> Awaitable[Rate] | None:
         path: str = scope["path"]
         start = len(_API) if path.startswith(_API) else 1
         first = path[start:].partition("/")[0]
@@ -50,8 +51,8 @@ def make_limiter(
             return _rate("identity", client[0] if client else "", identity)
         return None
 
-    def _rate(policy: str, who: str, quota: int) -> Rate:
-        return Rate(policy, quota, WINDOW, limiter.hit(f"{policy}:{who}", quota, WINDOW))
+    async def _rate(policy: str, who: str, quota: int) -> Rate:
+        return Rate(policy, quota, WINDOW, await limiter.hit(f"{policy}:{who}", quota, WINDOW))
 
     return limit
 
