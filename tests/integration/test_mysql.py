@@ -1,0 +1,342 @@
+"""What only a server can do to a shop: vanish in the middle of a COMMIT, restart, and be shared."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from asyncmy.connection import Connection
+from dishka import AsyncContainer
+
+from shop.adapters.sql import mysql
+from shop.adapters.sql.conn import Conn, Hot
+from shop.adapters.sql.database import insistently
+from shop.adapters.sql.mysql import MysqlDatabase
+from shop.adapters.sql.tables import carts, leases
+from shop.core.checkout.audit import Audit
+from shop.core.checkout.replies import Placed
+from shop.core.kernel.errors import StaleWrite, Unavailable
+from shop.core.kernel.ids import VariantId
+from shop.ports.outbox import Outbox
+from shop.ports.system import Ids
+from tests.kit.buying import a_cart, an_order_for, check_out
+from tests.kit.containers import running, settings_for
+from tests.kit.databases import DATABASES, query
+from tests.kit.goods import on_shelf, stocked
+from tests.kit.servers import MYSQL, Process
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+_INSERT = Hot(leases.insert())
+_UPDATE = Hot(
+    leases.update()
+    .values(holder=sa.bindparam("new_holder"), until=sa.bindparam("new_until"))
+    .where(leases.c.name == sa.bindparam("whose"))
+)
+_ALL = Hot(sa.select(leases.c.name, leases.c.holder, leases.c.until).order_by(leases.c.name))
+
+
+@pytest.fixture
+def url() -> str:
+    return DATABASES.lend()
+
+
+@pytest.fixture
+def server() -> Iterator[Process]:
+    """The run's own server, which a test may kill; it runs again afterwards."""
+    MYSQL.wanted()
+    if MYSQL.process is None:
+        pytest.skip("TEST_DATABASE_URL names a server that is not ours to kill.")
+    yield MYSQL.process
+    MYSQL.process.kill()
+    MYSQL.process.start()
+
+
+class _Ids(Ids):
+    def __init__(self) -> None:
+        self.made = 0
+
+    def new(self) -> UUID:
+        self.made += 1
+        return UUID(int=(1 << 120) + self.made)
+
+    def secret(self, size: int = 32) -> bytes:
+        return b"s" * size
+
+
+@asynccontextmanager
+async def database_at(url: str, pool: int = 4) -> AsyncIterator[MysqlDatabase]:
+    database = MysqlDatabase(url, _Ids(), pool=pool, patience=2)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[MysqlDatabase]:
+    async with database_at(url) as database:
+        yield database
+
+
+async def put(conn: Conn, *names: str) -> int:
+    return await conn.many(_INSERT, [(name, "me", conn.moment(NOON)) for name in names])
+
+
+async def names(database: MysqlDatabase) -> list[str]:
+    return [row[0] for row in await database.read(lambda conn: conn.fetch(_ALL))]
+
+
+# --- batches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+async def test_a_batch_counts_the_rows_it_touched(
+    database: MysqlDatabase, monkeypatch: pytest.MonkeyPatch, *, bulk: bool
+) -> None:
+    """Also as MySQL takes it, which has no message for many rows."""
+    if not bulk:
+        monkeypatch.setattr(mysql._Conn, "_takes_all_at_once", False)  # noqa: SLF001
+    many = [f"name-{number:04}" for number in range(450)]
+    async with database.unit() as conn:
+        assert await put(conn, *many) == 450
+    moment = NOON.replace(hour=13, tzinfo=None)
+    async with database.unit() as conn:
+        rows = [(f"it's 100% {n} \\ üñ", moment, name) for n, name in enumerate([*many, "none"])]
+        assert await conn.many(_UPDATE, rows) == 450
+        # Rows that match are counted, whether or not they change.
+        assert await conn.many(_UPDATE, rows) == 450
+    found = await database.read(lambda conn: conn.fetch(_ALL))
+    assert [row[1] for row in found] == [row[0] for row in rows[:-1]]
+
+
+async def test_a_column_that_is_empty_in_all_rows_is_still_a_batch(
+    database: MysqlDatabase,
+) -> None:
+    insert = Hot(carts.insert())
+    moment = NOON.replace(tzinfo=None)
+
+    def row(number: int, coupon: str | None) -> tuple[Any, ...]:
+        return f"owner-{number}", number.to_bytes(16), "[]", coupon, moment, 0
+
+    async with database.unit() as conn:
+        assert await conn.many(insert, [row(1, None), row(2, None)]) == 2
+        assert await conn.many(insert, [row(3, None), row(4, "SAVE")]) == 2
+    coupons = sa.select(carts.c.coupon).order_by(carts.c.owner)
+    found = await database.read(lambda conn: conn.rows(coupons))
+    assert [one.coupon for one in found] == [None, None, None, "SAVE"]
+
+
+# --- the outcome of a COMMIT -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_commit_without_an_answer_is_looked_up(
+    database: MysqlDatabase, monkeypatch: pytest.MonkeyPatch, *, arrived: bool
+) -> None:
+    """The connection breaks just after the server has done it, or just before it hears of it."""
+    real = Connection.commit
+
+    async def torn(self: Any) -> None:
+        if arrived:
+            await real(self)
+        self.close()
+        raise ConnectionResetError
+
+    told: list[str] = []
+    database.on_commit(lambda: told.append("committed"))
+
+    async def work() -> None:
+        async with database.unit() as conn:
+            await put(conn, "lease")
+            monkeypatch.setattr(Connection, "commit", torn)
+
+    if arrived:
+        await work()
+        assert told == ["committed"]
+        assert await names(database) == ["lease"]
+    else:
+        with pytest.raises(StaleWrite):
+            await work()
+        assert told == []
+        assert await names(database) == []
+
+
+async def test_marks_of_units_are_dropped_after_a_while(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql, "_MARKS_DROPPED", 8)
+    monkeypatch.setattr(mysql, "_MARKS_KEPT", 0)
+    async with database_at(url, pool=1) as database:
+        for _ in range(16):
+            async with database.unit():
+                pass
+    assert await query(url, "SELECT COUNT(*) FROM units") == [(1,)]
+
+
+# --- lost races --------------------------------------------------------------------------------
+
+
+async def test_a_deadlock_undoes_one_of_the_two_and_is_tried_again(
+    database: MysqlDatabase,
+) -> None:
+    async with database.unit() as conn:
+        await put(conn, "a", "b")
+    both = asyncio.Barrier(2)
+    lost: list[str] = []
+
+    def taking(first: str, second: str) -> Any:
+        tries = 0
+
+        async def take() -> None:
+            nonlocal tries
+            tries += 1
+            async with database.unit() as conn:
+                moment = conn.moment(NOON)
+                await conn.many(_UPDATE, [(first + second, moment, first)])
+                if tries == 1:
+                    await both.wait()
+                else:
+                    lost.append(first)
+                await conn.many(_UPDATE, [(first + second, moment, second)])
+
+        return take
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            insistently(database, taking("a", "b")), insistently(database, taking("b", "a"))
+        )
+    assert len(lost) == 1
+    found = await database.read(lambda conn: conn.fetch(_ALL))
+    assert len({row[1] for row in found}) == 1
+
+
+async def test_a_query_sees_one_state_from_its_first_statement_to_its_last(
+    database: MysqlDatabase,
+) -> None:
+    async def look(conn: Conn) -> tuple[int, int]:
+        before = await conn.fetch(_ALL)
+        async with database.unit() as writer:
+            await put(writer, "late")
+        return len(before), len(await conn.fetch(_ALL))
+
+    assert await database.read(look) == (0, 0)
+    assert await names(database) == ["late"]
+
+
+async def test_a_query_cannot_write(database: MysqlDatabase) -> None:
+    with pytest.raises(Unavailable):
+        await database.read(lambda conn: put(conn, "never"))
+    assert await names(database) == []
+
+
+async def test_who_waits_too_long_for_a_connection_is_told(url: str) -> None:
+    async with database_at(url, pool=1) as database, database.unit() as conn:
+        await put(conn, "lease")
+        database._writers.pool._timeout = 0.05  # noqa: SLF001 - two seconds are long for a test
+        with pytest.raises(Unavailable):
+            async with database.unit():
+                pass
+    async with database_at(url) as other:
+        assert await names(other) == ["lease"]
+
+
+async def test_a_cancelled_unit_leaves_nothing_behind(url: str) -> None:
+    async with database_at(url, pool=1) as database:
+        begun = asyncio.Event()
+
+        async def work() -> None:
+            async with database.unit() as conn:
+                await put(conn, "lease")
+                begun.set()
+                await conn.rows(sa.text("SELECT SLEEP(20)"))
+
+        task = asyncio.create_task(work())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await names(database) == []
+        async with database.unit() as conn:
+            await put(conn, "lease")
+
+
+# --- a server that goes away -------------------------------------------------------------------
+
+
+async def test_after_a_restart_the_first_unit_and_the_first_query_succeed(
+    server: Process, database: MysqlDatabase
+) -> None:
+    """Each pool is full of connections that died."""
+
+    async def one(number: int, gate: asyncio.Barrier) -> None:
+        async with database.unit() as conn:
+            await gate.wait()
+            await put(conn, f"name-{number}")
+
+    gate = asyncio.Barrier(4)
+    await asyncio.gather(*(one(number, gate) for number in range(4)))
+    await asyncio.gather(*(names(database) for _ in range(4)))
+    server.kill()
+    server.start()
+    assert len(await names(database)) == 4
+    async with database.unit() as conn:
+        await put(conn, "later")
+    assert len(await names(database)) == 5
+
+
+async def test_a_server_that_is_down_is_unavailable_and_comes_back(
+    server: Process, database: MysqlDatabase
+) -> None:
+    async with database.unit() as conn:
+        await put(conn, "before")
+    server.kill()
+    with pytest.raises(Unavailable):
+        await names(database)
+    with pytest.raises(Unavailable):
+        async with database.unit():
+            pass
+    server.start()
+    assert await names(database) == ["before"]
+
+
+# --- replicas ----------------------------------------------------------------------------------
+
+
+async def test_two_processes_never_sell_more_than_there_is(tmp_path: Path) -> None:
+    """Two containers share nothing but the database, as two processes do."""
+    settings = settings_for("mysql", tmp_path)
+    async with running(settings) as one, running(settings) as other:
+        [variant] = await stocked(one, 5)
+        sold = await asyncio.gather(
+            *(_buy(shop, variant, number) for number in range(25) for shop in (one, other))
+        )
+        assert sum(sold) == 5
+        assert await on_shelf(other, variant) == (5, 5)
+        async with other() as scope:
+            report = await (await scope.get(Audit)).run()
+        assert report.findings == []
+        waiting = await (await other.get(Outbox)).oldest(500)
+        assert len({event.id for event in waiting}) == len(waiting) >= 5
+
+
+async def _buy(shop: AsyncContainer, variant: VariantId, number: int) -> bool:
+    """One buyer, who comes again while others are quicker."""
+    token = (await shop.get(Ids)).secret().hex()
+    owner = f"cart:{token}"
+    for _ in range(40):
+        try:
+            await a_cart(shop, owner, (variant, 1))
+        except AssertionError:
+            return False  # sold out before it was in the cart
+        try:
+            [placed] = await check_out(shop, an_order_for(owner, key=f"{number}-{token}"))
+        except StaleWrite:
+            await asyncio.sleep(0.01)
+            continue
+        return isinstance(placed, Placed)
+    raise AssertionError("Always too late.")
