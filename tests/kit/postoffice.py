@@ -88,6 +88,8 @@ class PostOffice:
     ) -> str:
         if no := self._refusal("MAIL", server):
             return no
+        if self.seven_bit and options:
+            return f"555 5.5.4 What is {options[0]}?"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -105,6 +107,8 @@ class PostOffice:
             self._take(envelope)
         if no := self._refusal("DATA", server):
             return no
+        if self.seven_bit and not envelope.content.isascii():
+            return "554 5.6.1 Eight bits"
         self._take(envelope)
         return "250 Taken"
 
