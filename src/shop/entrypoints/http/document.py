@@ -114,7 +114,7 @@ _PARAMETERS: dict[str, Json] = {
 _CART = ("/api/v1/cart", "/api/v1/checkout", "/api/v1/shipping-methods", "/api/v1/payment-methods")
 _ORDER = ("/api/v1/orders/{order_id}", "/api/v1/payments/{payment_id}")
 _SIGNED_IN = ("/api/v1/admin/", "/api/v1/me", "/api/v1/addresses", "/api/v1/orders")
-_SIGNED_IN_ONLY = frozenset({"/api/v1/updateuser", "/api/v1/logout"})
+_SIGNED_IN_ONLY = frozenset({"/api/v1/updateuser", "/api/v1/logout", "/oauth2/userinfo"})
 _CACHED = frozenset(
     {
         *("/api/v1/categories", "/api/v1/products", "/api/v1/products/{product}"),
