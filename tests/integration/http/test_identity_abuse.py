@@ -212,18 +212,22 @@ async def test_what_ends_a_session_bites_at_once_on_every_replica(
     if storage != "mysql":
         pytest.skip("replicas share a database server")
     settings = settings_for(storage, tmp_path)
-    async with running(settings) as one, running(settings) as two:
-        async with a_client(one) as here, a_client(two) as there:
-            await here.sign_up()
-            first, second, third = [bearer(await here.log_in()) for _ in range(3)]
-            for mine in (first, second, third):
-                assert (await here.status(mine), await there.status(mine)) == (200, 200)
-            assert (await here.post("/api/v1/logout", headers=first)).status_code == 204
-            assert await there.status(first) == 401
-            body = {"current_password": PASSWORD, "new_password": NEW}
-            answer = await there.post("/api/v1/me/password", json=body, headers=second)
-            assert answer.status_code == 204
-            assert (await here.status(second), await here.status(third)) == (200, 401)
+    async with (
+        running(settings) as one,
+        running(settings) as two,
+        a_client(one) as here,
+        a_client(two) as there,
+    ):
+        await here.sign_up()
+        first, second, third = [bearer(await here.log_in()) for _ in range(3)]
+        for mine in (first, second, third):
+            assert (await here.status(mine), await there.status(mine)) == (200, 200)
+        assert (await here.post("/api/v1/logout", headers=first)).status_code == 204
+        assert await there.status(first) == 401
+        body = {"current_password": PASSWORD, "new_password": NEW}
+        answer = await there.post("/api/v1/me/password", json=body, headers=second)
+        assert answer.status_code == 204
+        assert (await here.status(second), await here.status(third)) == (200, 401)
 
 
 def _files(folder: Path) -> bytes:
