@@ -7,11 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from shop.adapters.memory.cache import MemoryCache
 from shop.core.kernel.errors import Unavailable
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.http.fastlane import FastLane
+from shop.ports.cache import Cache
 from shop.ports.catalog import CatalogChanges
 from tests.kit.catalogue import client_of
+from tests.kit.clock import ManualClock
 
 LIST = "/api/v1/products"
 
@@ -52,11 +55,11 @@ class Behind:
 
 
 class Lane:
-    def __init__(self, most_bytes: int = 1 << 20) -> None:
+    def __init__(self, most_bytes: int = 1 << 20, shared: Cache | None = None) -> None:
         self.counter = Counter()
         self.watch = CatalogWatch(self.counter)
         self.behind = Behind()
-        self.lane = FastLane(self.behind, self.watch, most_bytes)
+        self.lane = FastLane(self.behind, self.watch, most_bytes, shared)
 
     async def get(self, path: str = LIST, method: str = "GET", **headers: str) -> httpx.Response:
         async with client_of(self.lane) as client:
@@ -240,3 +243,37 @@ async def test_the_lane_leaves_no_garbage(lane: Lane) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+async def _replicas() -> tuple[Lane, Lane]:
+    """Two that share a cache; the second has something else behind it."""
+    shared = MemoryCache(ManualClock())
+    one, other = Lane(shared=shared), Lane(shared=shared)
+    other.behind.body = b'{"items":["other"]}'
+    for lane in (one, other):
+        await lane.watch.look()
+    return one, other
+
+
+async def test_what_one_replica_made_serves_the_other_as_it_is() -> None:
+    one, other = await _replicas()
+    first, second = await one.get(), await other.get()
+    assert (first.content, first.headers["etag"]) == (second.content, second.headers["etag"])
+    assert second.headers["content-type"] == "application/json"
+    assert other.behind.calls == 0
+    assert (await other.get(f"{LIST}?page=2")).json() == {"items": ["other"]}
+
+
+async def test_after_a_change_no_replica_gives_what_was_made_before() -> None:
+    one, other = await _replicas()
+    await one.get()
+    other.counter.value = 2
+    await other.watch.look()
+    assert (await other.get()).json() == {"items": ["other"]}
+
+
+async def test_refusals_are_not_shared() -> None:
+    one, other = await _replicas()
+    one.behind.status = 404
+    assert (await one.get()).status_code == 404
+    assert (await other.get()).status_code == 200

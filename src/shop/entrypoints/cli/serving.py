@@ -129,6 +129,7 @@ async def _add_web(
         limits=settings.limits.enabled,
         cart_per_minute=settings.limits.cart_per_minute,
         identity_per_minute=settings.limits.identity_per_minute,
+        shares_cache=settings.shares_cache,
         sandbox=settings.payments.provider == "sandbox",
         proxies=settings.http.networks,
     )

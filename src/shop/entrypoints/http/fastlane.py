@@ -3,17 +3,22 @@
 Pure ASGI. A hit costs a dictionary look-up and two sends of messages made beforehand. A miss runs
 the app behind once, however many ask at the same moment, and gives its answer an `ETag`: a hash
 of the bytes, so that it is the same on every replica. What is kept belongs to one state of the
-catalogue (see `CatalogWatch`) and is dropped with it.
+catalogue (see `CatalogWatch`) and is dropped with it. Where replicas share a cache, what one made
+for a state is there for the others.
 """
 
 import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.ports.cache import Cache
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,6 +38,11 @@ _ROUTES = {
 _PRODUCT = "/api/v1/products/{product}"
 _CACHE: Header = (b"cache-control", b"public, max-age=0, must-revalidate")
 _TAG = re.compile(rb'(?:W/)?("[^"]*")')
+#: In the common cache. Short, since a database brought back from a backup counts anew.
+_LASTS = timedelta(minutes=1)
+_Kept = tuple[list[Header], bytes]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
 _OVERHEAD = 2_048  # of an entry beside its body: headers, messages, the key's objects
 _OWN = frozenset({b"etag", b"cache-control", b"content-length"})
 
@@ -62,12 +72,19 @@ def _start(status: int, headers: list[Header]) -> Message:
 
 
 class FastLane:
-    def __init__(self, app: App, watch: CatalogWatch, most_bytes: int = 16 * 2**20) -> None:
+    def __init__(
+        self,
+        app: App,
+        watch: CatalogWatch,
+        most_bytes: int = 16 * 2**20,
+        shared: Cache | None = None,
+    ) -> None:
         self.hits = 0
         self.misses = 0
         self._app = app
         self._watch = watch
         self._most = most_bytes
+        self._common = shared
         self._size = 0
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._count: int | None = None
@@ -143,13 +160,29 @@ class FastLane:
         mine = self._loading[loading] = asyncio.get_running_loop().create_future()
         entry = None
         try:
-            entry = await self._load(count, scope, receive, send)
+            entry = await self._fetch(key, count, scope, receive, send)
         finally:
             del self._loading[loading]
             mine.set_result(entry)
         # Only what was made while the catalogue stood still belongs to its state.
         if entry is not None and self._watch.count == count == self._count:
             self._keep(key, entry)
+        return entry
+
+    async def _fetch(
+        self, key: Key, count: int, scope: Scope, receive: Receive, send: Send
+    ) -> _Entry | None:
+        """What another replica made for the same state, else our own."""
+        if self._common is None:
+            return await self._load(count, scope, receive, send)
+        name = _name(key, count)
+        if (kept := await self._common.get(name)) is not None:
+            headers, body = _decode(kept)
+            return _Entry(count, headers, body)
+        entry = await self._load(count, scope, receive, send)
+        if entry is not None:
+            made: _Kept = entry.start["headers"], entry.body["body"]
+            await self._common.put(name, _encode(made), _LASTS)
         return entry
 
     async def _load(
@@ -192,6 +225,12 @@ class FastLane:
         self._entries.clear()
         self._size = 0
         self._count = count
+
+
+def _name(key: Key, count: int) -> str:
+    path, query = key
+    asked = blake2b(path.encode() + b"?" + query, digest_size=16).hexdigest()
+    return f"catalog:{count}:{asked}"
 
 
 def _holds(if_none_match: bytes, etag: bytes) -> bool:

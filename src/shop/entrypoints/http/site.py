@@ -18,7 +18,7 @@ from shop.entrypoints.http.forwarded import Forwarded, Networks
 from shop.entrypoints.http.limits import make_limiter
 from shop.entrypoints.logs import AccessLog
 from shop.entrypoints.metrics import Histogram
-from shop.ports.cache import RateLimiter
+from shop.ports.cache import Cache, RateLimiter
 from shop.ports.system import Ids
 from shop.ports.users import Tokens
 
@@ -39,6 +39,7 @@ class SiteRules(Struct, frozen=True, kw_only=True):
     limits: bool = True
     cart_per_minute: int = 600
     identity_per_minute: int = 300
+    shares_cache: bool = False
     sandbox: bool = True
     proxies: Networks = ()
 
@@ -62,7 +63,8 @@ async def make_site(
     ids = await container.get(Ids)
     authenticator = JwtAuthenticator(await container.get(Tokens), await container.get(Liveness))
     app = make_app(container, authenticator, sandbox=rules.sandbox)
-    lane = FastLane(Direct(app), await container.get(CatalogWatch), rules.lane_bytes)
+    common = await container.get(Cache) if rules.shares_cache else None
+    lane = FastLane(Direct(app), await container.get(CatalogWatch), rules.lane_bytes, common)
     durations = request_durations()
     edge = Edge(
         lane,
