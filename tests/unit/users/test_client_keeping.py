@@ -13,6 +13,10 @@ from shop.core.kernel.errors import Denied, Malformed
 from shop.core.kernel.ids import UserId
 from shop.core.users.client_keeping import ClientAdmin, ClientDraft, ClientKeeping
 from shop.core.users.clients import ClientNotFound
+from shop.core.users.grant_tidying import GrantTidying
+from shop.ports.clients import RevokedTokens
+from shop.ports.system import Clock
+from shop.ports.uow import UnitOfWork
 from tests.kit.oauth import BACK
 from tests.kit.people import people
 
@@ -93,3 +97,13 @@ async def test_only_administrators_register_programs(scope: Any) -> None:
     await admin.remove(boss, made.client.id)
     with pytest.raises(ClientNotFound):
         await admin.remove(boss, made.client.id)
+
+
+async def test_what_has_run_out_a_day_ago_is_tidied_away(scope: Any) -> None:
+    uow, revoked = await scope.get(UnitOfWork), await scope.get(RevokedTokens)
+    clock, tidying = await scope.get(Clock), await scope.get(GrantTidying)
+    async with uow.begin():
+        await revoked.add("one", clock.now())
+    assert await tidying.tidy() == 0
+    clock.advance(seconds=86_401)
+    assert await tidying.tidy() == 1
