@@ -585,7 +585,7 @@ def _mail(settings: Settings) -> list[Provider]:
 
 def _posting(settings: Settings) -> Provider:
     scheme, _, folder = settings.mail_url.partition(":")
-    host = urlsplit(settings.site.url).hostname or "localhost"
+    host = (urlsplit(settings.site.url).hostname or "localhost").encode("idna").decode()
     if scheme == "memory":
         return MemoryPosting()
     if scheme == "file":

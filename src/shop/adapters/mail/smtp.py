@@ -21,9 +21,10 @@ from shop.adapters.mail.message import as_message, recipient_of, sender_of
 from shop.core.notifications.model import Email
 from shop.ports.mail import MailTransport, NotSent
 
-#: Seconds: for one command, and for a whole mail with its connection.
-COMMAND = 10.0
-WHOLE = 30.0
+#: Seconds: for one command, and for a whole mail with its connection. A batch that has to share
+#: the connections still ends before its mails count as left in doubt.
+COMMAND = 8.0
+WHOLE = 20.0
 #: So long nobody else tries a server that could not be reached.
 REST = 2.0
 #: A connection that rested longer may be dead without a word; servers hang up after minutes.

@@ -85,8 +85,8 @@ def bucket_store(url: str, bucket: Bucket) -> S3Store:
     """For `s3://bucket/prefix`."""
     parts = urlsplit(url)
     client: ClientConfig = {
-        "connect_timeout": timedelta(seconds=3),
-        "timeout": timedelta(seconds=10),
+        "connect_timeout": timedelta(seconds=2),
+        "timeout": timedelta(seconds=5),
     }
     if bucket.endpoint.startswith("http://"):
         client["allow_http"] = True
@@ -103,7 +103,7 @@ def bucket_store(url: str, bucket: Bucket) -> S3Store:
         prefix=parts.path.strip("/") or None,
         config=given,
         client_options=client,
-        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=8)},
     )
 
 
