@@ -1,6 +1,7 @@
 """Programs that ask to be let in, and the person in front of the browser who lets them."""
 
-from base64 import urlsafe_b64encode
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -11,6 +12,7 @@ from dishka import AsyncContainer
 from shop.core.kernel.acts import by_operator
 from shop.core.users.client_keeping import ClientDraft, ClientKeeping, NewClient
 from tests.kit.people import PASSWORD
+from tests.kit.site import Shop
 from tests.kit.storefront import forms_of
 
 AUTHORIZE = "/oauth2/authorize"
@@ -88,3 +90,63 @@ class Person:
         page = await self.sign_in(address(client_id, **changes))
         assert page.status_code == 200, page.text
         return answer_in(await self.press(page), changes.get("redirect_uri") or BACK)
+
+
+async def swap(shop: Shop, app: NewClient, code: str, /, **changes: str | None) -> httpx.Response:
+    """The token request of a well-behaved program."""
+    form: dict[str, str | None] = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": BACK,
+        "code_verifier": VERIFIER,
+        "client_id": app.client.id,
+        "client_secret": app.secret,
+    }
+    sent = {name: value for name, value in (form | changes).items() if value is not None}
+    return await shop.client.post("/oauth2/token", data=sent)
+
+
+async def granted(
+    shop: Shop, app: NewClient, asha: Person, **changes: str | None
+) -> dict[str, Any]:
+    told = await asha.consent(app.client.id, **changes)
+    answer = await swap(shop, app, told["code"])
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def refresh(shop: Shop, app: NewClient, token: str, **changes: str) -> httpx.Response:
+    form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": app.client.id}
+    secret = {} if app.secret is None else {"client_secret": app.secret}
+    return await shop.client.post("/oauth2/token", data=form | secret | changes)
+
+
+async def introspected(shop: Shop, app: NewClient, token: str) -> dict[str, Any]:
+    answer = await shop.client.post(
+        "/oauth2/introspect", data={"token": token}, auth=(app.client.id, app.secret or "")
+    )
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def said(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    found: dict[str, Any] = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return found
+
+
+async def own_token(shop: Shop, app: NewClient, **form: str) -> httpx.Response:
+    given = {"grant_type": "client_credentials"} | form
+    auth = (app.client.id, app.secret or "")
+    return await shop.client.post("/oauth2/token", data=given, auth=auth)
