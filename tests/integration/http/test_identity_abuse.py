@@ -184,6 +184,22 @@ async def test_a_session_in_daily_use_ends_some_day_all_the_same(
         assert (await client.refresh(tokens["refresh_token"])).status_code == 400
 
 
+async def test_stricter_settings_hold_for_sessions_that_began_before_them(
+    storage: str, tmp_path: Path
+) -> None:
+    if storage != "sqlite":
+        pytest.skip("needs data that outlives its server")
+    async with people(storage, tmp_path) as shop, a_client(shop) as client:
+        await client.sign_up()
+        token = (await client.log_in())["refresh_token"]
+    strict = Settings(security=Security(session_days=1))
+    async with people(storage, tmp_path, strict) as shop, a_client(shop) as client:
+        clock = await shop.get(Clock)
+        assert isinstance(clock, ManualClock)
+        clock.advance(seconds=DAY)
+        assert (await client.refresh(token)).json()["error"] == "invalid_grant"
+
+
 async def test_the_database_holds_no_secret_that_opens_anything(
     client: Client, mails: Letterbox, storage: str, tmp_path: Path
 ) -> None:

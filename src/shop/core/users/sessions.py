@@ -1,5 +1,7 @@
 """Staying signed in, and ending it."""
 
+from datetime import datetime
+
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import SessionId
 from shop.core.users.clients import ScopeInvalid
@@ -49,7 +51,7 @@ class Refreshing:
         stolen = False
         async with self._uow.begin():
             session = await self._sessions.find(used.session_id)
-            if session is None or session.client_id != client_id or not session.alive(now):
+            if session is None or session.client_id != client_id or not self._lives(session, now):
                 raise GrantInvalid("This refresh token is not valid any more.")
             if not asked <= frozenset(session.scope.split()):
                 raise ScopeInvalid("More was asked for than was granted.")
@@ -67,6 +69,11 @@ class Refreshing:
             raise GrantInvalid("This refresh token was used before; please sign in again.")
         scope = " ".join(sorted(asked)) or session.scope
         return await self._issuer.pair(user, following, client_id=client_id, scope=scope)
+
+    def _lives(self, session: Session, now: datetime) -> bool:
+        """Also by the rules of today, which may be stricter than those it began under."""
+        today = self._rules.expiry(session.created_at, session.last_used_at)
+        return session.alive(now) and now < today
 
 
 class SignOut:
