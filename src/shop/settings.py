@@ -39,6 +39,14 @@ _SCHEMES = {
     "media": ("file:", "memory:", "s3:"),
     "search": ("embedded:", "database:"),
 }
+_MYSQL_OPTIONS = (
+    "ssl_ca",
+    "ssl_capath",
+    "ssl_cert",
+    "ssl_key",
+    "ssl_cipher",
+    "ssl_check_hostname",
+)
 _NOT_YET = frozenset({"opensearch:"})
 
 
@@ -377,6 +385,7 @@ def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple
         return known.name if known else f"{PREFIX}{section}_{key}".upper().replace(".", "_")
 
     _check_adapters(settings, name_of)
+    _check_server(settings, name_of)
     _check_proxies(settings, name_of)
     site = _site(settings, name_of)
     _check_production(settings, name_of)
@@ -572,6 +581,25 @@ def _check_razorpay(razorpay: Razorpay, name_of: _NameOf) -> None:
         raise SettingsError(f"{name}: must be https:// and a host, without a user.")
     if parts.scheme != "https" and host not in _LOCAL:
         raise SettingsError(f"{name}: must be https:// (http:// only for localhost).")
+
+
+def _check_server(settings: Settings, name_of: _NameOf) -> None:
+    """A database URL with a piece missing fails here, not at the first query."""
+    if not settings.shares_database:
+        return
+    form = "must be mysql://user:password@host/name, where @ and : in a password are %40 and %3A"
+    try:
+        parts = urlsplit(settings.database_url)
+        whole = bool(parts.hostname and parts.path.strip("/")) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or "/" in parts.path[1:] or parts.fragment:
+        raise SettingsError(f"{name_of('database', 'url')}: {form}.")
+    if not parse_qs(parts.query, keep_blank_values=True).keys() <= set(_MYSQL_OPTIONS):
+        # What else stands there may be part of a password.
+        raise SettingsError(
+            f"{name_of('database', 'url')}: its options are {', '.join(_MYSQL_OPTIONS)}."
+        )
 
 
 def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:

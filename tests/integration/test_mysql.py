@@ -69,8 +69,8 @@ class _Ids(Ids):
 
 
 @asynccontextmanager
-async def database_at(url: str, pool: int = 4) -> AsyncIterator[MysqlDatabase]:
-    database = MysqlDatabase(url, _Ids(), pool=pool, patience=2)
+async def database_at(url: str, pool: int = 4, patience: float = 2) -> AsyncIterator[MysqlDatabase]:
+    database = MysqlDatabase(url, _Ids(), pool=pool, patience=patience)
     try:
         yield database
     finally:
@@ -235,9 +235,8 @@ async def test_a_query_cannot_write(database: MysqlDatabase) -> None:
 
 
 async def test_who_waits_too_long_for_a_connection_is_told(url: str) -> None:
-    async with database_at(url, pool=1) as database, database.unit() as conn:
+    async with database_at(url, pool=1, patience=0.05) as database, database.unit() as conn:
         await put(conn, "lease")
-        database._writers.pool._timeout = 0.05  # noqa: SLF001 - two seconds are long for a test
         with pytest.raises(Unavailable):
             async with database.unit():
                 pass

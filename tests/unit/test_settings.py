@@ -408,4 +408,25 @@ def test_the_settings_of_a_real_deployment_need_only_their_secrets() -> None:
     }
     settings, warnings = load(file, secrets)
     assert settings.site.production
+    assert settings.shares_database
     assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://user:word@host", "mysql:///name", "mysql://host/a/b", "mysql://u:p@ss#w@h/n"]
+)
+def test_a_server_is_named_whole(url: str) -> None:
+    line = refusal({"SHOP_DATABASE_URL": url})
+    assert line.startswith("SHOP_DATABASE_URL: must be mysql://user:password@host/name")
+    assert "word" not in line.replace("password", "")
+
+
+def test_a_server_on_mysql_is_shared_and_takes_options_for_tls() -> None:
+    url = "mysql://user:word@host:3307/name?ssl_ca=/etc/ca.pem"
+    settings, warnings = load(None, {"SHOP_DATABASE_URL": url})
+    assert settings.database_url == f"mysql+asyncmy:{url.removeprefix('mysql:')}"
+    assert settings.shares_database
+    assert warnings == ()
+    assert not load(None, {})[0].shares_database
+    line = refusal({"SHOP_DATABASE_URL": "mysql://host/name?sslca=/etc/ca.pem"})
+    assert line.startswith("SHOP_DATABASE_URL: its options are ssl_ca, ")
