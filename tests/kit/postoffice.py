@@ -69,6 +69,7 @@ class PostOffice:
         self.said: list[str] = []
         self.refuse: dict[str, list[str]] = {}
         self.seven_bit = False
+        self.silent = False  # once it has taken a mail
         self._talks: set[Any] = set()
         self._server: asyncio.Server | None = None
         self._how: dict[str, Any] = {}
@@ -110,6 +111,8 @@ class PostOffice:
         if self.seven_bit and not envelope.content.isascii():
             return "554 5.6.1 Eight bits"
         self._take(envelope)
+        if self.silent:
+            await asyncio.Event().wait()
         return "250 Taken"
 
     def _take(self, envelope: Any) -> None:
