@@ -18,8 +18,6 @@ from sqlalchemy import make_url
 
 from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.feeds.provider import FeedReaders
-from shop.adapters.kafka.provider import KafkaEvents
-from shop.adapters.kafka.topics import Layout
 from shop.adapters.letters.jinja import JinjaLetters
 from shop.adapters.mail.provider import FilePosting, SmtpPosting
 from shop.adapters.media.bucket import Bucket
@@ -625,6 +623,10 @@ def _bus(settings: Settings) -> Provider:
     bus = settings.bus
     if not bus.url.startswith("kafka:"):
         return EmbeddedBus()
+    # A client that a start without Kafka need not load.
+    from shop.adapters.kafka.provider import KafkaEvents  # noqa: PLC0415
+    from shop.adapters.kafka.topics import Layout  # noqa: PLC0415
+
     layout = Layout(
         bus.partitions,
         bus.replication,
