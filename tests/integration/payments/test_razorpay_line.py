@@ -14,8 +14,8 @@ from shop.adapters.razorpay.checkup import RazorpayCheckup
 from shop.adapters.razorpay.gateway import RazorpayGateway
 from shop.adapters.razorpay.line import (
     Clients,
+    Crowded,
     KeyRejected,
-    NotReached,
     OutcomeUnknown,
     Rejected,
     StillRunning,
@@ -132,7 +132,7 @@ async def test_no_more_wait_than_there_is_room_for(fake: FakeRazorpay) -> None:
         fake.fail("GET", times=2)
         busy = [asyncio.ensure_future(ask(clients)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(NotReached, match="Too many wait"):
+        with pytest.raises(Crowded, match="Too many wait"):
             await ask(clients)
         for one in busy:
             with pytest.raises(OutcomeUnknown):
@@ -146,7 +146,7 @@ async def until_free(clients: Clients) -> None:
     while True:
         try:
             assert await ask(clients)
-        except NotReached:
+        except Crowded:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
         else:
@@ -197,3 +197,19 @@ async def test_the_doctor_tells_what_is_wrong(fake: FakeRazorpay) -> None:
         await RazorpayCheckup(stranger, KEY_ID, fake.url).examine()
     assert "another secret" not in str(caught.value)
     stranger.close()
+
+
+async def test_a_crowd_of_ours_and_refusals_do_not_open_the_breaker(fake: FakeRazorpay) -> None:
+    clock = ManualClock()
+    breaker = Breaker(clock)
+    async with calling(fake.url, threads=1, waiting=0) as clients:
+        gateway = RazorpayGateway(clients, breaker, clock, key_secret=b"k", webhook_secrets=[])
+        capture = Capture(provider_payment_id="pay_1", amount=Money(100, "INR"))
+        for _ in range(10):
+            with pytest.raises(Rejected):
+                await gateway.capture(capture)
+        answers = await asyncio.gather(
+            *(gateway.capture(capture) for _ in range(10)), return_exceptions=True
+        )
+        assert {type(one) for one in answers} == {Rejected, Crowded}
+        assert breaker.spared() == 0.0

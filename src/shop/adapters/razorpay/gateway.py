@@ -14,6 +14,7 @@ from shop.adapters.razorpay import wire
 from shop.adapters.razorpay.breaker import Breaker
 from shop.adapters.razorpay.line import (
     Clients,
+    Crowded,
     NotReached,
     OutcomeUnknown,
     Rejected,
@@ -244,6 +245,9 @@ class RazorpayGateway(Gateway):
             read = wire.read(answer, kind)
         except (Rejected, StillRunning):
             self._breaker.answered()
+            raise
+        except Crowded:
+            self._breaker.given_up()
             raise
         except TimeoutError as error:
             self._breaker.failed()

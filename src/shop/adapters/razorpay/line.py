@@ -56,6 +56,10 @@ class NotReached(GatewayUnavailable):
     """Nothing was done there."""
 
 
+class Crowded(GatewayUnavailable):
+    """Too many of ours wait already; it says nothing about the gateway."""
+
+
 class OutcomeUnknown(GatewayUnavailable):
     """It may have been done there, or not."""
 
@@ -171,9 +175,9 @@ class Clients:
         self._mine = threading.local()
 
     def submit(self, call: Callable[[Any], Any]) -> Any:
-        """A future of `call(client)`. Raises `NotReached` when too many wait."""
+        """A future of `call(client)`. Raises `Crowded`."""
         if not self._free.acquire(blocking=False):
-            raise NotReached("Too many wait for the payment gateway.")
+            raise Crowded("Too many wait for the payment gateway.")
         try:
             future = self._pool.submit(self._run, call)
         except BaseException:
