@@ -61,6 +61,7 @@ class Recorder:
         self.idle = True
         self.holds: set[UUID] = set()
         self.fails: set[UUID] = set()
+        self.seconds = 0.0
         self.open = asyncio.Event()
         self.opener = Opener([StockAdjusted])
 
@@ -68,6 +69,7 @@ class Recorder:
         facts = [one.fact for one in events if isinstance(one.fact, StockAdjusted)]
         self.heard += len(events)
         self.idle = False
+        await asyncio.sleep(self.seconds)
         if any(fact.variant_id in self.holds for fact in facts):
             await self.open.wait()
         if any(fact.variant_id in self.fails for fact in facts):
@@ -387,18 +389,30 @@ async def test_consumers_come_and_go_with_messages_in_flight(
     container: AsyncContainer, recorder: Recorder
 ) -> None:
     keys = [uuid4() for _ in range(30)]
+    other = Recorder(container)
+    other.done = recorder.done
+    other.seconds = recorder.seconds = 0.05
     relay = await relay_of(container)
+    come_and_gone = asyncio.Event()
+
+    async def write() -> int:
+        number = 0
+        while not come_and_gone.is_set():
+            await emit(container, keys, range(number, number + 1))
+            number += 1
+            await asyncio.sleep(0.02)
+        return number
+
     async with at_work(relay, await consumer_of(container, recorder)):
-        writing = asyncio.create_task(emit(container, keys, range(40)))
+        writing = asyncio.create_task(write())
         await until(lambda: recorder.count > 0)
-        async with at_work(await consumer_of(container, recorder)):
-            await asyncio.sleep(0.5)
-            async with at_work(await consumer_of(container, recorder)):
-                await writing
-                await until(lambda: recorder.count > 600)
-        await emit(container, keys, range(40, 50))
-        await until(lambda: recorder.count == 1500)
-    assert recorder.done == {key: list(range(50)) for key in keys}
+        for more in (60, 120):
+            async with at_work(await consumer_of(container, other)):
+                await until(lambda more=more: other.heard > more)  # type: ignore[misc]
+        come_and_gone.set()
+        written = await writing
+        await until(lambda: recorder.count == 30 * written)
+    assert recorder.done == {key: list(range(written)) for key in keys}
 
 
 async def test_partitions_of_a_consumer_that_fell_silent_go_to_another(

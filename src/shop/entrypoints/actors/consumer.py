@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -41,8 +41,8 @@ COMMIT = 0.5
 #: Seconds that many events may take together, and one alone.
 SHARED_TIME = 2.0
 OWN_TIME = 30.0
-#: Seconds to finish what is at hand before a share is given up.
-GRACE = 0.8
+#: Seconds to go on with what is at hand before a share is given up, and then to finish.
+GRACE = 0.4
 #: Keys that held up others lately are not handled with them.
 _SLOW = 1000
 
@@ -280,7 +280,12 @@ class Consumer:
         )
 
     async def _let_go(self) -> None:
-        """Finish what is being done, abandon what takes too long, and forget the rest."""
+        """Finish what is at hand, abandon what takes too long, and forget the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                while self._lanes.depth and self._error is None:
+                    self._moved.clear()
+                    await self._moved.wait()
         self._yielding = True
         try:
             if crew := self._workers | self._alone:
