@@ -100,6 +100,8 @@ async def test_each_consumer_reads_the_whole_log_at_its_own_pace(
     assert await subscriptions.fetch("one", 2) == events[:2]  # until it is acknowledged
     await subscriptions.ack("one", events[1])
     assert await subscriptions.fetch("one", 100) == events[2:]
+    assert await subscriptions.fetch("one", 100, events[2]) == events[3:]
+    assert await subscriptions.fetch("two", 2, events[0]) == events[1:3]
     assert await subscriptions.lag("one") == 2
     assert await subscriptions.lag("two") == 4
     await subscriptions.ack("one", events[3])
@@ -120,6 +122,7 @@ async def test_old_events_are_forgotten_once_everybody_has_seen_them(
     assert await log.forget(past) == 0
     assert await log.forget(future) == 2
     assert await log.fetch("slow", 10) == events[2:]
+    assert await log.fetch("slow", 10, events[1]) == events[2:]  # though that one is gone
     assert await log.lag("slow") == 2
     assert await log.lag("fast") == 0
 

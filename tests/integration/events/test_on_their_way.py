@@ -271,6 +271,31 @@ async def test_running_actors_pass_a_commit_on_and_stop_well(container: AsyncCon
     assert await lease.hold(consumer.name, "next", timedelta(seconds=5))
 
 
+async def test_a_second_consumer_takes_over_when_the_lease_of_the_first_has_ended(
+    container: AsyncContainer, clock: ManualClock
+) -> None:
+    events = await published(container)
+    lease, log = await container.get(Lease), await _subscriptions(container)
+    first, second = (LogFeeds(log, lease, clock, name) for name in ("first", "second"))
+    given_up: list[str] = []
+
+    async def give_up() -> None:
+        given_up.append("first")
+
+    async def nothing() -> None:
+        given_up.append("second")
+
+    async with first.join("one", (), give_up) as mine, second.join("one", (), nothing) as theirs:
+        deliveries = await mine.fetch(2, wait=0)
+        assert [one.event for one in deliveries] == events[:2]
+        await mine.commit({"": deliveries[0].offset + 1})
+        assert await theirs.fetch(10, wait=0) == []
+        clock.advance(6)
+        assert [one.event for one in await theirs.fetch(10, wait=0)] == events[1:]
+        assert await mine.fetch(10, wait=0) == []
+    assert given_up == ["first"]
+
+
 async def test_a_second_relay_waits_for_the_lease_of_the_first(
     container: AsyncContainer, clock: ManualClock
 ) -> None:
