@@ -124,6 +124,19 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
     assert await ours.problem() is None
 
 
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.2, 0.3])
+async def test_what_was_cut_off_half_way_is_finished(url: str, seconds: float) -> None:
+    """A server has no transaction around its DDL; the second run goes on where the first died."""
+    first = asyncio.create_task(MysqlSchema(url).migrate())
+    await asyncio.wait({first}, timeout=seconds)
+    first.cancel()
+    await asyncio.wait({first})
+    await MysqlSchema(url).migrate()
+    whole = DATABASES.lend()
+    assert await sync(url, shape) == await sync(whole, shape)
+    assert await query(url, "SELECT * FROM catalog_changes") == [(1, 0)]
+
+
 async def test_of_two_who_migrate_at_once_one_waits(url: str) -> None:
     done = await asyncio.gather(MysqlSchema(url).migrate(), MysqlSchema(url).migrate())
     assert sorted(done) == [False, True]

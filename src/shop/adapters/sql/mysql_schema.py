@@ -47,10 +47,8 @@ class MysqlSchema(Schema):
                     f"Another `shop migrate` has been at work for {_PATIENCE} seconds; "
                     "try again when it has ended."
                 )
-            try:
-                return await connection.run_sync(_migrate)
-            finally:
-                await connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
+            # The lock goes with the connection, however this ends.
+            return await connection.run_sync(_migrate)
 
     async def problem(self) -> str | None:
         async with self._connected() as connection:

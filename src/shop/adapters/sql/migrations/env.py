@@ -1,8 +1,52 @@
 """Alembic runs this for each command; the connection comes from `schema.migrate`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from alembic import context
+from alembic.ddl.mysql import MySQLImpl
+from sqlalchemy import exc
 
 from shop.adapters.sql.tables import metadata
+
+#: A table, a column, an index, a row that is there.
+_THERE = frozenset({1050, 1060, 1061, 1062})
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if error.orig is None or error.orig.args[0] not in _THERE:
+            raise
+
+
+class Resuming(MySQLImpl):
+    """No transaction holds a server's DDL together: what was killed half-way is gone through again.
+
+    Migrations only add, and each addition is there as a whole or not at all.
+    """
+
+    __dialect__ = "mysql"
+
+    def create_table(self, *args: Any, **options: Any) -> None:
+        with _unless_there():
+            super().create_table(*args, **options)
+
+    def create_index(self, *args: Any, **options: Any) -> None:
+        with _unless_there():
+            super().create_index(*args, **options)
+
+    def add_column(self, *args: Any, **options: Any) -> None:
+        with _unless_there():
+            super().add_column(*args, **options)
+
+    def bulk_insert(self, *args: Any, **options: Any) -> None:
+        with _unless_there():
+            super().bulk_insert(*args, **options)
+
 
 connection = context.config.attributes["connection"]
 context.configure(
