@@ -28,7 +28,8 @@ from shop.ports.notifications import Letter, Post
 from shop.ports.system import Schema
 from shop.ports.users import Passwords, Tokens
 from shop.settings import Settings
-from shop.wiring import Conditions, People, storage_providers
+from shop.usecases import People
+from shop.wiring import Conditions, storage_providers
 from tests.kit.containers import FakeSystem, settings_for
 
 PASSWORD = "three green kettles"

@@ -46,7 +46,7 @@ from shop.ports.outbox import Envelope
 from shop.ports.system import Clock
 from shop.ports.users import Tokens
 from shop.settings import Security, Settings
-from shop.wiring import SocialParts
+from shop.usecases import SocialParts
 from tests.kit.authenticator import Authenticator
 from tests.kit.clock import ManualClock
 from tests.kit.people import PASSWORD, Letterbox, people

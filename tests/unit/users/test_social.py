@@ -36,7 +36,7 @@ from shop.ports.social import Claimed, Providers
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import Tokens, UserReads
-from shop.wiring import SocialParts
+from shop.usecases import SocialParts
 from tests.kit.clock import ManualClock
 from tests.kit.people import PASSWORD, Letterbox, people
 
