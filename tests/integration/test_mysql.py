@@ -17,13 +17,17 @@ from shop.adapters.sql import mysql
 from shop.adapters.sql.conn import Conn, Hot
 from shop.adapters.sql.database import insistently
 from shop.adapters.sql.mysql import MysqlDatabase
+from shop.adapters.sql.mysql_checkup import MysqlCheckup
 from shop.adapters.sql.tables import carts, leases
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.replies import Placed
 from shop.core.kernel.errors import StaleWrite, Unavailable
 from shop.core.kernel.ids import VariantId
+from shop.ports.cart import Carts
+from shop.ports.checkup import Unwell
 from shop.ports.outbox import Outbox
 from shop.ports.system import Ids
+from shop.ports.uow import UnitOfWork
 from tests.kit.buying import a_cart, an_order_for, check_out
 from tests.kit.containers import running, settings_for
 from tests.kit.databases import DATABASES, query
@@ -303,7 +307,54 @@ async def test_a_server_that_is_down_is_unavailable_and_comes_back(
     assert await names(database) == ["before"]
 
 
+# --- the doctor ---------------------------------------------------------------------------------
+
+
+async def test_the_doctor_says_what_was_found(url: str) -> None:
+    assert "schema" in await MysqlCheckup(url).examine()
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong", "cure"),
+    [
+        ({"username": "stranger", "password": "word"}, "refuses the user stranger", "password"),
+        ({"database": "shop_test_none"}, "no database shop_test_none", "create it"),
+        ({"port": 1}, ":1 cannot be reached", "server runs"),
+    ],
+)
+async def test_the_doctor_says_what_is_wrong_and_what_to_do(
+    url: str, changes: dict[str, Any], wrong: str, cure: str
+) -> None:
+    there = sa.make_url(url).set(**changes).render_as_string(hide_password=False)
+    with pytest.raises(Unwell) as found:
+        await MysqlCheckup(there).examine()
+    assert wrong in found.value.wrong
+    assert cure in found.value.cure
+    assert "word@" not in str(found.value)
+
+
+async def test_the_doctor_finds_a_database_without_its_schema() -> None:
+    with pytest.raises(Unwell, match="run `shop migrate`"):
+        await MysqlCheckup(DATABASES.lend(migrated=False)).examine()
+
+
 # --- replicas ----------------------------------------------------------------------------------
+
+
+async def test_an_old_cart_that_is_in_somebodys_hands_is_not_dropped(tmp_path: Path) -> None:
+    async with running(settings_for("mysql", tmp_path)) as shop:
+        [variant] = await stocked(shop, 5)
+        for owner in ("user:1", "user:2"):
+            await a_cart(shop, owner, (variant, 1))
+        later = NOON.replace(year=2031)
+        async with shop() as busy, shop() as tidying:
+            uow, mine = await busy.get(UnitOfWork), await busy.get(Carts)
+            async with uow.begin():
+                await mine.save([(await mine.find(["user:1"]))["user:1"].emptied(later)])
+                async with (await tidying.get(UnitOfWork)).begin():
+                    assert await (await tidying.get(Carts)).forget(later, 10) == 1
+        async with shop() as scope, (await scope.get(UnitOfWork)).begin():
+            assert set(await (await scope.get(Carts)).find(["user:1", "user:2"])) == {"user:1"}
 
 
 async def test_two_processes_never_sell_more_than_there_is(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ _OLD = (
     sa.select(carts.c.owner)
     .where(carts.c.updated_at < bindparam("before"))
     .limit(bindparam("most"))
+    # What somebody has in hand just now is not old, and what is locked stays as it was found.
+    .with_for_update(skip_locked=True)
 )
 _DELETE = carts.delete().where(carts.c.owner.in_(bindparam("owners", expanding=True)))
 

@@ -53,7 +53,7 @@ def _explained(error: Exception, where: sa.URL) -> Unwell:
     number = cause.args[0] if cause is not None and cause.args else 0
     if number in _DENIED:
         return Unwell(
-            f"{where.host} does not let {where.username} in",
+            f"{where.host} refuses the user {where.username}",
             "see the name, the password and the rights in SHOP_DATABASE_URL",
         )
     if number == _NO_DATABASE:
