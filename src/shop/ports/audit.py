@@ -52,6 +52,7 @@ class OrderRecord(Struct, frozen=True, kw_only=True):
     invoice_number: str | None
     hold_until: datetime | None
     confirmations: int
+    confirmed_at: datetime | None
     lines: Quantities
     sold: Quantities
     returned: Quantities

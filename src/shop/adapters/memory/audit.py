@@ -66,6 +66,7 @@ class _Snapshot(Snapshot):
                 entry.kind == "status" and entry.status == OrderStatus.CONFIRMED
                 for entry in order.timeline
             ),
+            confirmed_at=order.confirmed_at,
             lines=_sums(order.quantities()),
             sold=_sums((m.variant_id, -m.delta) for m in moves if m.kind is MoveKind.SOLD),
             returned=_sums((m.variant_id, m.delta) for m in moves if m.kind is MoveKind.RETURNED),

@@ -58,6 +58,7 @@ class _Entry(Struct):
 
 class _Document(Struct):
     timeline: tuple[_Entry, ...] = ()
+    confirmed_at: datetime | None = None
 
 
 _decode = msgspec.json.Decoder(_Document).decode
@@ -178,7 +179,8 @@ class _Snapshot(Snapshot):
                 refunded=row.refunded,
                 invoice_number=row.invoice_number,
                 hold_until=row.hold_until,
-                confirmations=_confirmations(row.document),
+                confirmations=_confirmations(document),
+                confirmed_at=document.confirmed_at,
                 lines=lines[row.id],
                 sold=sold[row.id],
                 returned=back[row.id],
@@ -186,7 +188,7 @@ class _Snapshot(Snapshot):
                 refunds=tuple(given[row.id]),
                 mails=mails.get(row.id, 0),
             )
-            for row in page
+            for row, document in ((row, _decode(row.document)) for row in page)
         ]
 
     async def stock(self, after: VariantId | None, limit: int) -> list[StockRecord]:
@@ -239,9 +241,10 @@ def _at(row: Any) -> datetime:
     return Envelope(EventId(row.id), row.topic, row.key, row.kind, row.body).at
 
 
-def _confirmations(document: str) -> int:
-    timeline = _decode(document).timeline
-    return sum(entry.kind == "status" and entry.status == "confirmed" for entry in timeline)
+def _confirmations(document: _Document) -> int:
+    return sum(
+        entry.kind == "status" and entry.status == "confirmed" for entry in document.timeline
+    )
 
 
 def _sums(rows: Sequence[Any]) -> dict[UUID, Quantities]:
