@@ -28,8 +28,9 @@ _START_SECONDS = 60.0
 _PATH = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
 )
-#: Ends the server when the pipe to its stdin closes, as it does even when the run is killed.
-_GUARD = '"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null'
+#: Ends the server when the pipe to its stdin closes, as it does even when the run is killed. A
+#: signal to the whole group ends what it waits for, not the guard before its work is done.
+_GUARD = 'trap : TERM INT HUP; "$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null'
 
 
 class Missing(Exception):
