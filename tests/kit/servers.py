@@ -30,7 +30,10 @@ _PATH = os.pathsep.join(
 )
 #: Ends the server when the pipe to its stdin closes, as it does even when the run is killed. A
 #: signal to the whole group ends what it waits for, not the guard before its work is done.
-_GUARD = 'trap : TERM INT HUP; "$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null'
+_GUARD = """
+trap : TERM INT HUP
+"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null
+"""
 
 
 class Missing(Exception):
