@@ -1,4 +1,4 @@
-"""Accounts under load, with the hash pool on all cores, and who looks at products meanwhile."""
+"""Accounts under load, with the hash pool on all cores."""
 
 import asyncio
 import os
@@ -14,7 +14,6 @@ from bench.servers import Cores, Shop
 from bench.visits import Customers
 
 CONNECTIONS = 8
-READERS = 32
 SESSIONS = 64
 #: The pool has a thread for each core: what they do together is compared with both cores' worth.
 THREADS = os.cpu_count() or 1
@@ -34,7 +33,6 @@ class Identity:
         self._seconds = seconds
         self._customers = Customers(shop.port)
         self._samples: list[Sample] = []
-        self._slowdowns: list[float] = []
         self._refreshes: list[float] = []
 
     async def measure(self, rounds: int, say: Callable[[str], None]) -> Findings:
@@ -47,7 +45,6 @@ class Identity:
             self._samples,
             [
                 figure("token refreshes", self._refreshes, "/s"),
-                figure("detail p99 during logins / idle", self._slowdowns, "x"),
                 figure("token seen before", known, "us"),
             ],
         )
@@ -66,15 +63,6 @@ class Identity:
         signups = Load(port, tuple(customers.signups(many)), once=True)
         self._note("signup all", CONNECTIONS, await self._drive(signups, CONNECTIONS), permitted)
         self._refreshes.append(await self._refreshed())
-
-        details = Load(port, tuple(customers.details()))
-        await customers.fetch(details.requests, {200})  # each lies ready in memory
-        idle = await self._drive(details, READERS)
-        busy, _ = await asyncio.gather(
-            self._drive(details, READERS), self._drive(logins, CONNECTIONS)
-        )
-        if idle.p99_ms:
-            self._slowdowns.append(busy.p99_ms / idle.p99_ms)
 
     async def _refreshed(self) -> float:
         """Swaps a second: each session's next token comes with the answer to the one before."""

@@ -85,7 +85,7 @@ class _Bench:
         self._figures: list[Figure] = []
         self._checks: list[Check] = []
         self._broken: set[str] = set()
-        self._slowdowns: list[float] = []
+        self._slowdowns: dict[str, list[float]] = {}
         self._restless = 0
         self._placed = self._undecided = 0
 
@@ -105,9 +105,8 @@ class _Bench:
             await self._rounds()
         if "memory" in only and self._samples:
             self._figures.append(figure("memory after load", [self._shop.memory()], "MiB"))
-        if self._slowdowns:
-            name = "list p99 during logins / idle"
-            self._figures.append(figure(name, self._slowdowns, "x"))
+        for name, slowdowns in self._slowdowns.items():
+            self._figures.append(figure(f"{name} p99 during logins / idle", slowdowns, "x"))
         if "checkout" in only:
             await self._verify()
         if "identity" in only:
@@ -268,10 +267,11 @@ class _Bench:
         )
 
     async def _logins(self) -> None:
-        """Logins beside the bare hash, then the product list without and with logins."""
-        load = Load(self._customers.port, tuple(await self._customers.logins()))
-        listing = Load(self._customers.port, tuple(self._customers.listing()))
-        await self._customers.fetch(load.requests[:1], {200})
+        """Logins beside the bare hash, then what others read without and with logins."""
+        customers = self._customers
+        load = Load(customers.port, tuple(await customers.logins()))
+        details = customers.details()
+        await customers.fetch([*load.requests[:1], *details], {200})  # each lies ready in memory
         self._restless += not await self._shop.quiet()
         permitted = await asyncio.to_thread(
             hashing.verifications_per_second, LOGIN_SECONDS, self._cores.server
@@ -280,13 +280,15 @@ class _Bench:
         bare_hash = Outcome(round(permitted * LOGIN_SECONDS), 0, LOGIN_SECONDS, 0, 0)
         self._note("argon2", hashing.threads(), bare_hash, permitted)
         self._note("login", LOGIN_CONNECTIONS, outcome, permitted)
-        idle = await self._drive(listing, CONNECTIONS[0], LOGIN_SECONDS)
-        busy, _ = await asyncio.gather(
-            self._drive(listing, CONNECTIONS[0], LOGIN_SECONDS),
-            self._drive(load, LOGIN_CONNECTIONS, LOGIN_SECONDS),
-        )
-        if idle.p99_ms:
-            self._slowdowns.append(busy.p99_ms / idle.p99_ms)
+        for name, requests in (("list", customers.listing()), ("detail", details)):
+            read = Load(customers.port, tuple(requests))
+            idle = await self._drive(read, CONNECTIONS[0], LOGIN_SECONDS)
+            busy, _ = await asyncio.gather(
+                self._drive(read, CONNECTIONS[0], LOGIN_SECONDS),
+                self._drive(load, LOGIN_CONNECTIONS, LOGIN_SECONDS),
+            )
+            if idle.p99_ms:
+                self._slowdowns.setdefault(name, []).append(busy.p99_ms / idle.p99_ms)
 
     async def _identity(self, folder: Path) -> None:
         """The same data behind a server on all cores, since what counts here is their hashes."""

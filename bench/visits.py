@@ -225,8 +225,8 @@ class Customers:
         """Logins of so many customers, who are signed up on the first call."""
         if not self._users:
             self._users = [
-                (f"bench-{number}@example.com", f"{secrets.token_urlsafe(12)}#Aa1")
-                for number in range(many)
+                (f"bench-{secrets.token_hex(6)}@example.com", f"{secrets.token_urlsafe(12)}#Aa1")
+                for _ in range(many)
             ]
             signups = [
                 http(
