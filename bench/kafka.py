@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ from shop.ports.system import Clock, Lease, Schema
 from shop.ports.uow import UnitOfWork, Units
 from shop.settings import Bus, Data, Database, Settings, Url
 from shop.wiring import make_container
+
+# Started as a file: its own folder is on the path, the one above is not.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 _NAME = "bench"
 _IN_ONE_UNIT = 500
