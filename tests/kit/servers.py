@@ -273,7 +273,9 @@ def _s3(folder: Path) -> tuple[str, Process]:
         )
     )
     command = [server, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += ["-s3", f"-s3.config={config}", "-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    command += ["-s3", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += ["-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    command += [f"-{name}.localSocket={folder / name}.sock" for name in ("filer", "s3")]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port}" for name, port in grpc.items()]
     port = ports["s3"]
