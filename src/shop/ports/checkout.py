@@ -22,7 +22,10 @@ class Buyers(Protocol):
 
     @abstractmethod
     async def find(self, users: Iterable[UserId]) -> dict[UserId, Buyer]:
-        """The signed-in buyers with their addresses."""
+        """The signed-in buyers with their addresses, who stay until the unit ends.
+
+        Whoever has deleted their account is not among them.
+        """
 
 
 class Answers(Protocol):

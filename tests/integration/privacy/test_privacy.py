@@ -16,20 +16,23 @@ from shop.adapters.sql.conn import Conn
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import metadata
 from shop.core.checkout.audit import Audit
+from shop.core.checkout.carts import AddItem
 from shop.core.checkout.links import PaymentLinks
 from shop.core.kernel.access import Caller, Role
-from shop.core.kernel.errors import Denied, StaleWrite
+from shop.core.kernel.errors import Denied, StaleWrite, Unauthenticated
 from shop.core.kernel.ids import OrderId, UserId
 from shop.core.notifications.model import EmailStatus
 from shop.core.privacy.erasure import AccountErasure, DeleteAccount
 from shop.core.privacy.export import Export
 from shop.core.privacy.model import UserErased
+from shop.entrypoints.actors.desks import CartDesk
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import Users
 from shop.settings import Security, Settings
+from tests.kit.buying import an_order_for, check_out
 from tests.kit.clock import ManualClock
 from tests.kit.site import ADMIN, API, HOME, PASSWORD, Headers, Shop, a_shop
 
@@ -227,6 +230,34 @@ async def test_an_order_on_its_way_comes_first(shop: Shop) -> None:
     [one] = kept.json()["items"]
     assert one["status"] == "cancelled"
     assert await agrees(shop) == []
+
+
+async def test_an_order_of_the_same_instant_is_not_placed_for_nobody(shop: Shop) -> None:
+    """A checkout that was let in while the account was being deleted comes to an empty chair."""
+    who = await newcomer(shop)
+    me = UserId(UUID((await shop.client.get(f"{API}/me", headers=who)).json()["id"]))
+    [variant] = await shop.goods(20)
+    assert (await erase(shop, who)).status_code == 204
+    # Meanwhile: what came through the door before, and waited for its turn.
+    desk = await shop.container.get(CartDesk)
+    await desk.ask(AddItem(owner=f"user:{me}", variant_id=variant, quantity=1))
+    late = an_order_for(f"user:{me}", "late", user_id=me, email="a@example.com")
+    [answer] = await check_out(shop.container, late)
+    assert isinstance(answer, Unauthenticated)
+    staff = await shop.staff()
+    assert (await shop.client.get(f"{ADMIN}/orders", headers=staff)).json()["items"] == []
+
+
+async def test_of_an_order_and_a_deletion_at_once_one_wins(shop: Shop) -> None:
+    who = await newcomer(shop)
+    [variant] = await shop.goods(20)
+    await shop.put(who, variant)
+    bought, erased = await asyncio.gather(
+        shop.check_out(who, email=None, shipping_address=PLACE), erase(shop, who)
+    )
+    assert (bought.status_code, erased.status_code) in {(201, 409), (401, 204), (409, 204)}
+    kept = await shop.client.get(f"{ADMIN}/orders", headers=await shop.staff())
+    assert len(kept.json()["items"]) == (bought.status_code == 201)
 
 
 async def test_an_expired_order_waits_for_late_money(shop: Shop) -> None:

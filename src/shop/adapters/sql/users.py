@@ -107,8 +107,12 @@ _NEW_ADDRESS = addresses.insert()
 _CHANGED_ADDRESS = _update(addresses)
 _NO_ADDRESS = addresses.delete().where(addresses.c.id == bindparam("address_id"))
 
-_BUYERS = sa.select(users.c.id, users.c.email).where(
-    users.c.id.in_(bindparam("user_ids", expanding=True))
+#: Locked, so that nobody deletes the account while an order is placed for it.
+_BUYERS = (
+    sa.select(users.c.id, users.c.email)
+    .where(users.c.id.in_(bindparam("user_ids", expanding=True)))
+    .order_by(users.c.id)
+    .with_for_update(read=True)
 )
 _BUYERS_ADDRESSES = (
     sa.select(addresses.c.id, addresses.c.user_id, addresses.c.address)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from shop.core.cart.model import Cart, CartEmpty, CartLine
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.model import OutOfStock, Sellable
-from shop.core.kernel.errors import Invalid, Malformed, NotFound
+from shop.core.kernel.errors import Invalid, Malformed, NotFound, Unauthenticated
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import AddressId, OrderId, PaymentId, UserId, VariantId
 from shop.core.kernel.money import Money
@@ -73,6 +73,8 @@ class Drafting:
         now: datetime,
     ) -> Draft:
         """Make the order, or raise the refusal that answers this command."""
+        if command.user_id is not None and buyer is None:
+            raise Unauthenticated("This account was deleted meanwhile.")
         if cart is None or not cart.lines:
             raise CartEmpty("The cart is empty.")
         email, address = _who_and_where(command, buyer)

@@ -65,11 +65,12 @@ class Checkout:
         self, commands: Sequence[PlaceOrder], now: datetime
     ) -> dict[IdempotencyKey, Answer]:
         answers: dict[IdempotencyKey, Answer] = {}
+        # First, in the order in which the deletion of an account goes about it.
+        buyers = await self._load_buyers(commands)
         carts = await self._carts.find(command.owner for command in commands)
         goods = await self._shelf.lock(
             line.variant_id for cart in carts.values() for line in cart.lines
         )
-        buyers = await self._load_buyers(commands)
         drafts: list[Draft] = []
         sold_out_of = dict(carts)
         for command in commands:

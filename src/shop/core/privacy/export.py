@@ -79,7 +79,8 @@ class Export:
             verdict = await self._limiter.hit(f"export:{user_id}", _TIMES, _AN_HOUR)
             if verdict.wait:
                 raise Limited(
-                    f"{_TIMES} times an hour are enough; please wait.", retry_after=ceil(verdict.wait)
+                    f"{_TIMES} times an hour are enough; please wait.",
+                    retry_after=ceil(verdict.wait),
                 )
         return Person(
             user=await self._users.get(user_id),
