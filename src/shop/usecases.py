@@ -48,7 +48,7 @@ from shop.core.users.deeds import Deeds, LogTerms
 from shop.core.users.enrolment import AppEnrolment, NewFactors, PasskeyEnrolment
 from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.factor_guard import FactorGuard
-from shop.core.users.factor_reset import FactorReset
+from shop.core.users.factor_reset import FactorAdmin, FactorRescue, FactorReset
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.granting import ClientAuthentication, Granting
@@ -186,6 +186,8 @@ class People(Provider):
     app_enrolment = provide(AppEnrolment)
     passkey_enrolment = provide(PasskeyEnrolment)
     factor_reset = provide(FactorReset)
+    factor_rescue = provide(FactorRescue)
+    factor_admin = provide(FactorAdmin)
     refreshing = provide(Refreshing)
     client_authentication = provide(ClientAuthentication)
     authorizing = provide(Authorizing)

@@ -84,7 +84,6 @@ def _social(settings: Settings) -> list[Provider]:
         for name, one in settings.providers.named.items()
     ]
     return [
-        MemorySocial() if settings.database_url.startswith("memory:") else SqlSocial(),
         SocialProviders(clients, development=not settings.site.production),
         SocialParts(),
     ]
@@ -251,14 +250,15 @@ def storage_providers(settings: Settings) -> list[Provider]:
     """The database of the settings."""
     url = settings.database_url
     if url.startswith("memory:"):
-        return [MemoryStorage()]
+        return [MemoryStorage(), MemorySocial()]
     if not settings.shares_database:
-        return [SqlStorage(), SqliteFile(Path(make_url(url).database or ""))]
+        return [SqlStorage(), SqlSocial(), SqliteFile(Path(make_url(url).database or ""))]
     # A driver that a start on the embedded database need not load.
     from shop.adapters.sql.mysql_provider import MysqlServer  # noqa: PLC0415
 
     pool = settings.database
-    return [SqlStorage(), MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)]
+    server = MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)
+    return [SqlStorage(), SqlSocial(), server]
 
 
 class EmbeddedBus(Provider):

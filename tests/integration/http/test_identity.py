@@ -539,6 +539,28 @@ async def test_a_forgotten_password_is_reset_by_mail(client: Client, mails: Lett
     problem(await client.post(path, json=body), 410, "token-expired")
 
 
+@pytest.mark.parametrize("by_mail", [True, False])
+async def test_a_new_password_ends_a_change_of_address_that_waits(
+    client: Client, mails: Letterbox, *, by_mail: bool
+) -> None:
+    """Whoever found a browser signed in does not get the account by a link that still waits."""
+    mine = await client.signed_in()
+    change = {"email": "thief@example.com"}
+    await client.patch("/api/v1/updateuser", json=change, headers=mine)
+    link = {"token": mails.secret("email-change")}
+    body = {"new_password": "four green kettles"}
+    if by_mail:
+        await client.post("/api/v1/resetpassword", json={"email": "asha@example.com"})
+        body["token"] = mails.secret("reset-password")
+        path = "/api/v1/resetpassword/confirm"
+    else:
+        body["current_password"] = PASSWORD
+        path = "/api/v1/me/password"
+    assert (await client.post(path, json=body, headers=mine)).status_code == 204
+    problem(await client.post("/api/v1/verify-email", json=link), 410, "token-expired")
+    await client.log_in(password="four green kettles")
+
+
 async def test_a_link_to_verify_resets_nothing(client: Client, mails: Letterbox) -> None:
     await client.sign_up()
     body = {"token": mails.secret("verify-email"), "new_password": "four green kettles"}

@@ -198,6 +198,22 @@ async def _set_password(shop: Storefront) -> None:
         await reset.confirm(ConfirmReset(token=token, new_password=PASSWORD))
 
 
+async def test_a_profile_linked_before_the_mailbox_was_proved_opens_nothing_afterwards(
+    shop: Storefront, provider: OidcProvider
+) -> None:
+    """Somebody opened an account with another person's address, and left a way back in."""
+    thief = shop.visitor()
+    page = await thief.get("/sign-up")
+    await thief.send(page, "/sign-up", name="Asha", email="asha@example.com", password=PASSWORD)
+    provider.behave(now=NOW, claims={"email": "thief@example.com", "email_verified": True})
+    answer = await sign_in(thief, provider, await link_of(thief))
+    assert "The profile is linked" in answer.text
+    await _set_password(shop)  # by whoever reads the mail
+    assert await linked(shop) == []
+    await sign_in(shop.visitor(), provider)
+    assert await linked(shop, "thief@example.com") == ["asha-1"]  # an account of their own
+
+
 async def test_somebody_elses_profile_is_not_taken_over(
     shop: Storefront, provider: OidcProvider
 ) -> None:

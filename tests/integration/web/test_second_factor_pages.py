@@ -209,6 +209,22 @@ async def test_an_old_sign_in_must_prove_itself_before_anything_changes(asha: Ow
     assert is_signed_in(other)
 
 
+async def test_a_browser_that_never_showed_a_factor_cannot_remove_it_by_the_password(
+    asha: Owner, shop: Storefront
+) -> None:
+    early = shop.visitor()
+    await early.sign_in("asha@example.com")
+    codes = await asha.set_up_app()
+    remove = f"{HOME}/app/remove"
+    asks = await early.send(await early.get(HOME), remove)
+    assert asks.status_code == 403
+    refused = await early.send(asks, remove, current_password=PASSWORD)
+    assert refused.status_code == 403
+    assert "the password is not enough" in refused.text
+    done = await early.send(refused, remove, current_password=PASSWORD, code=codes[0])
+    assert "It is removed." in done.text
+
+
 async def test_new_codes_a_new_app_and_no_passkey(asha: Owner) -> None:
     old = await asha.set_up_app()
     page = await asha.visitor.send(await asha.visitor.get(HOME), f"{HOME}/codes")

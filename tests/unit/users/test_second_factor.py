@@ -9,7 +9,6 @@ import pytest
 from dishka import AsyncContainer
 from msgspec.structs import replace
 
-from shop.adapters.memory.social_provider import MemorySocial
 from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller, Permission, Role, SecondFactorEnrolmentRequired
 from shop.core.kernel.errors import Malformed
@@ -17,7 +16,7 @@ from shop.core.kernel.ids import PasskeyId, SessionId, UserId
 from shop.core.users.admission import SignedIn
 from shop.core.users.enrolment import AppEnrolment, Enrolled, PasskeyEnrolment
 from shop.core.users.factor_guard import Proof
-from shop.core.users.factor_reset import FactorReset
+from shop.core.users.factor_reset import FactorRescue
 from shop.core.users.factors import (
     CodeWrong,
     FactorMissing,
@@ -568,6 +567,17 @@ async def test_a_session_from_before_the_first_factor_is_not_enough(asha: Person
         await (await asha.scope.get(AppEnrolment)).remove(other, NO_PROOF)
 
 
+async def test_there_the_password_is_not_enough_either(asha: Person) -> None:
+    signed_in = await (await asha.scope.get(SignIn)).log_in(LOG_IN)
+    access = await (await asha.scope.get(Tokens)).verify(signed_in.tokens.access_token)
+    codes = (await asha.set_up_app()).recovery_codes
+    thief = Caller(user_id=asha.user_id, session_id=access.session_id)
+    apps = await asha.scope.get(AppEnrolment)
+    with pytest.raises(ProofNeeded, match="not enough"):
+        await apps.remove(thief, Proof(password=LOG_IN.password))
+    await apps.remove(thief, Proof(code=codes[0]))
+
+
 async def test_every_change_is_told_to_the_owner_and_ends_no_session(asha: Person) -> None:
     codes = (await asha.set_up_app()).recovery_codes
     await asha.add_passkey()
@@ -598,8 +608,10 @@ async def test_every_change_is_told_to_the_owner_and_ends_no_session(asha: Perso
 async def test_whoever_runs_the_shop_lets_somebody_in_again(asha: Person) -> None:
     await asha.set_up_app()
     await asha.add_passkey()
-    reset = await asha.scope.get(FactorReset)
+    reset = await asha.scope.get(FactorRescue)
     assert await reset.reset("Asha@Example.com")
+    assert asha.caller.session_id is not None  # it had shown a factor that may be a thief's by now
+    assert await (await asha.scope.get(Liveness)).standing(asha.caller.session_id) is None
     assert not await reset.reset("asha@example.com")
     await (await asha.scope.get(SignIn)).log_in(LOG_IN)
     assert (await asha.scope.get(Letterbox)).letters[-1].data["what"] == "second_factors_reset"
@@ -648,7 +660,7 @@ def test_the_order_of_methods_is_that_of_preference() -> None:
 
 
 async def test_a_linked_profile_leads_past_no_second_factor(tmp_path: Path) -> None:
-    extra = [MemorySocial(), SocialParts(), Scripted()]
+    extra = [SocialParts(), Scripted()]
     async with people("memory", tmp_path, extra=extra) as container, container() as scope:
         signed_in = await sign_in(scope)
         access = await (await scope.get(Tokens)).verify(signed_in.tokens.access_token)

@@ -9,7 +9,6 @@ import pytest
 from dishka import AsyncContainer, Provider, Scope, provide
 
 from shop.adapters.memory.social import ScriptedProviders
-from shop.adapters.memory.social_provider import MemorySocial
 from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import ProfileId
@@ -62,7 +61,7 @@ class Scripted(Provider):
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[AsyncContainer]:
-    extra = [MemorySocial(), SocialParts(), Scripted()]
+    extra = [SocialParts(), Scripted()]
     async with people("memory", tmp_path, extra=extra) as container, container() as scope:
         yield scope
 

@@ -1,5 +1,6 @@
 """What staff and operators did, as the admin log keeps it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -32,3 +33,7 @@ class Entry(Act, frozen=True, kw_only=True):
 def by_operator(action: str, object_id: object, at: datetime, detail: str = "") -> Act:
     """An act of whoever runs commands on the machine."""
     return Act(user_id=None, action=action, object_id=str(object_id), at=at, detail=detail)
+
+
+#: `Caller.did`, or `by_operator` for whoever runs commands on the machine.
+Did = Callable[..., Act]

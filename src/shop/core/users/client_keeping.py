@@ -1,12 +1,11 @@
 """Registering programs, and keeping the keys that sign what they are given."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from msgspec import Struct
 
 from shop.core.kernel.access import Caller, Permission, Scope
-from shop.core.kernel.acts import Act
+from shop.core.kernel.acts import Did
 from shop.core.kernel.errors import Malformed
 from shop.core.users.clients import Client, hashed
 from shop.core.users.letters import as_text
@@ -15,9 +14,6 @@ from shop.ports.clients import ClientReads, Clients, SigningKey, SigningKeys
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import Sessions
-
-#: `Caller.did`, or `by_operator` for whoever runs commands on the machine.
-Did = Callable[..., Act]
 
 
 class ClientDraft(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,10 @@ Work = Callable[[User, Factors, datetime], Awaitable[T | ShopError]]
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """One of these, or a sign-in moments ago; `code` is of the app, or a recovery code."""
+    """One of these, or a sign-in moments ago; `code` is of the app, or a recovery code.
+
+    The password counts in sessions that have shown a second factor, if there is any to show.
+    """
 
     password: str | None = None
     code: str | None = None
@@ -72,9 +75,18 @@ class FactorGuard:
         Raises `ProofNeeded`, `BadCredentials`, `SecondFactorWrong` or `TooManyFailures`.
         """
         user_id = caller.known()
-        if proof.password is not None:
+        if proof.password is not None and proof.code is None:
             await self._credentials.confirm(user_id, proof.password, proof.address)
-            return await self.go_on(caller, work)
+
+            async def known(user: User, factors: Factors, now: datetime) -> T | ShopError:
+                if factors.methods and not await self._two_factors(caller):
+                    return ProofNeeded(
+                        "Here the password is not enough: please give a code of your second "
+                        "factor, or sign in again with it."
+                    )
+                return await work(user, factors, now)
+
+            return await self.go_on(caller, known)
 
         async def checked(user: User, factors: Factors, now: datetime) -> T | ShopError:
             found = await self._check(caller, user, factors, proof.code, now)
@@ -124,6 +136,11 @@ class FactorGuard:
             return self._proving.totp(factors, code, now)
         except FactorsUnreadable:
             return None
+
+    async def _two_factors(self, caller: Caller) -> bool:
+        """A session from before the first factor has shown none: a thief's may be among them."""
+        session = caller.session_id and await self._sessions.find(caller.session_id)
+        return session.two_factors if session else False
 
     async def _fresh(self, caller: Caller, factors: Factors, now: datetime) -> bool:
         """Signed in moments ago, with everything the account asks for."""

@@ -186,7 +186,8 @@ class User(Struct, frozen=True, kw_only=True):
         return changed, EmailChanged(user_id=self.id, at=at)
 
     def change_password(self, password_hash: str, at: datetime) -> tuple["User", PasswordChanged]:
-        changed = replace(self, password_hash=password_hash)
+        """Whoever knew the old one may also have asked for another e-mail address."""
+        changed = replace(self, password_hash=password_hash, pending_email=None)
         return changed, PasswordChanged(user_id=self.id, at=at)
 
     def rehash(self, password_hash: str) -> "User":

@@ -22,6 +22,7 @@ from shop.core.users.model import (
 from shop.core.users.policy import NewPasswords
 from shop.core.users.signing_in import Credentials
 from shop.core.users.throttle import Throttle
+from shop.ports.social import Profiles
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import MailTokens, Passwords, Sessions, Users
@@ -133,6 +134,7 @@ class PasswordReset:
         tokens: MailTokens,
         answers: "ResetAnswers",
         new: NewPassword,
+        profiles: Profiles,
         liveness: Liveness,
         clock: Clock,
     ) -> None:
@@ -140,6 +142,7 @@ class PasswordReset:
         self._users = users
         self._tokens = tokens
         self._answers = answers
+        self._profiles = profiles
         self._new = new
         self._liveness = liveness
         self._clock = clock
@@ -168,8 +171,15 @@ class PasswordReset:
             if user.verified_at is None:
                 user, proved = user.verify_email(now)
                 self._uow.emit(proved)
+                await self._unlink(user, now)
             _, ended = await self._new.store(user, password_hash, now)
         await self._liveness.ended(*ended)
+
+    async def _unlink(self, user: User, at: datetime) -> None:
+        """Until now anybody could have had the account, and have linked a profile to come back."""
+        for profile in await self._profiles.of(user.id):
+            await self._profiles.remove(profile)
+            self._uow.emit(profile.unlink(at))
 
     async def _open(self, token_hash: bytes) -> tuple[MailToken, User]:
         token = await self._tokens.find(token_hash)

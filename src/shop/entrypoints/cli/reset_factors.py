@@ -14,15 +14,15 @@ from shop.settings import Settings
 def reset_factors(settings: Settings, email: str) -> None:
     """Let somebody in again who lost their second factor and their recovery codes.
 
-    App, passkeys and recovery codes are taken away; the password stays and is enough from then
-    on. Make sure first who is asking: by telephone, or face to face. The owner is told by mail,
-    and the admin log keeps a line.
+    App, passkeys and recovery codes are taken away, and every device is signed out; the password
+    stays and is enough from then on. Make sure first who is asking: by telephone, or face to face.
+    The owner is told by mail, and the admin log keeps a line.
     """
-    from shop.core.users.factor_reset import FactorReset
+    from shop.core.users.factor_reset import FactorRescue
 
     async def work(container: Any) -> bool:
         async with container() as scope:
-            had: bool = await (await scope.get(FactorReset)).reset(email)
+            had: bool = await (await scope.get(FactorRescue)).reset(email)
         return had
 
     had = in_container(settings, work)

@@ -167,8 +167,10 @@ async def _proved(
     errors = Errors()
     try:
         return await work(proof)
-    except ProofNeeded:
+    except ProofNeeded as more:
         status = 403
+        if proof.password is not None:
+            errors[""] = more.detail
     except BadCredentials:
         status = 401
         errors["current_password"] = "This is not your present password."  # noqa: S105 - words
