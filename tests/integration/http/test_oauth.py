@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ from tests.kit.oauth import (
     own_token,
     refresh,
     refused,
+    request,
     said,
     swap,
 )
@@ -143,6 +145,28 @@ async def test_nobody_consents_by_a_link_or_another_sites_form(
     elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     stranger = await asha.browser.post(AUTHORIZE, data=form, headers=elsewhere)
     assert stranger.status_code == 403
+
+
+async def test_a_program_may_begin_with_a_form_of_its_own(app: NewClient, asha: Person) -> None:
+    elsewhere = {"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site"}
+    asks = request(app.client.id, state="a & b #1")
+    for who in ("nobody", "asha"):
+        there = await asha.browser.post(AUTHORIZE, data=asks, headers=elsewhere)
+        assert there.status_code == 303
+        assert "set-cookie" not in there.headers
+        page = await asha.browser.get(there.headers["location"])
+        assert ("email" in only_form(page)) == (who == "nobody")
+        if who == "nobody":
+            await asha.sign_in(there.headers["location"])
+    told = answer_in(await asha.press(await asha.browser.get(address(app.client.id))))
+    assert "code" in told
+    twice = urlencode([*asks.items(), ("nonce", "another")]).encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    there = await asha.browser.post(AUTHORIZE, content=twice, headers=form)
+    told = answer_in(await asha.browser.get(there.headers["location"]))
+    assert told["error"] == "invalid_request"
+    long = await asha.browser.post(AUTHORIZE, data=asks | {"x": "y" * 10_000})
+    assert long.status_code == 400
 
 
 async def test_a_program_may_ask_for_a_fresh_sign_in(

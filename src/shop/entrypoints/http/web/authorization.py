@@ -11,6 +11,7 @@ from shop.core.kernel.access import Permission, Scope
 from shop.core.kernel.errors import Malformed
 from shop.core.users.authorizing import Asked, Authorizing
 from shop.core.users.clients import Client, ScopeInvalid
+from shop.entrypoints.http.oauth_forms import FORM
 from shop.entrypoints.http.served import HttpRequest
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -27,6 +28,8 @@ _UNSUPPORTED = {
 _CHECKED = frozenset({*NEEDED, *MORE}) - {"login_hint"}
 _LONGEST = {"state": 2000, "nonce": 500}
 _MOST = 64
+#: What a browser and everything on its way take as an address.
+_LONGEST_QUERY = 6000
 #: What a program is let into, in words.
 _WORDS: dict[str, str] = {
     Scope.OPENID: "Know that it is you",
@@ -133,6 +136,15 @@ def readable(value: str, name: str) -> str | None:
     """The value if it can be sent back as it came, or None."""
     fits = len(value) <= _LONGEST.get(name, 1000) and _VISIBLE.fullmatch(value)
     return value if fits else None
+
+
+async def asked_by_post(request: HttpRequest) -> str:
+    """The request in a form, as a query: both are written alike. Raises `Malformed`."""
+    body = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM or len(body) > _LONGEST_QUERY:
+        raise Malformed("This request is too long, or is no plain form.", field="", kind="format")
+    return body.decode()
 
 
 def query(request: HttpRequest) -> list[tuple[str, str]]:

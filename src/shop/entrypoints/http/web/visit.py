@@ -305,7 +305,11 @@ class Visit:
         )
 
     async def receive(self) -> None:
-        """Read the form that was sent. Raises `Denied` unless it is one of our own pages'."""
+        """Read the form that was sent."""
+        self.form = await read_form(self.request)
+
+    def check(self) -> None:
+        """Raises `Denied` unless the form is one of our own pages'."""
         fetched = self.request.headers.get("sec-fetch-site")
         origin = self.request.headers.get("origin")
         if fetched is not None:
@@ -315,7 +319,6 @@ class Visit:
             ours = origin == self.front.site_url or urlsplit(origin).netloc == host
         else:
             ours = True  # an old browser; the token decides
-        self.form = await read_form(self.request)
         mine = self.front.sign(f"form {self._seen}") if self._seen else ""
         if not ours or not mine or not hmac.compare_digest(mine.encode(), self._token()):
             raise Denied("This page was open for too long. Go back, reload it and try again.")
@@ -460,6 +463,15 @@ WebRoute = Callable[..., Awaitable[Any]]
 
 def visited(route: WebRoute) -> WebRoute:
     """Give a route its `visit: Visit`, besides what `served` gives; refusals become pages."""
+    return _visited(route, own_forms=True)
+
+
+def visited_by_any_form(route: WebRoute) -> WebRoute:
+    """The same for a route that other sites send forms to: it asks `Visit.check` by itself."""
+    return _visited(route, own_forms=False)
+
+
+def _visited(route: WebRoute, *, own_forms: bool) -> WebRoute:
     inner = served(route)  # type: ignore[arg-type]
     signature = inspect.signature(inner)
     kept = [p for p in signature.parameters.values() if p.name != "visit"]
@@ -475,6 +487,8 @@ def visited(route: WebRoute) -> WebRoute:
             await visit.identify()
             if request.method == "POST":
                 await visit.receive()
+                if own_forms:
+                    visit.check()
             reply = await inner(visit=visit, **kwargs)
         except ShopError as error:
             reply = await refused_page(visit, error)

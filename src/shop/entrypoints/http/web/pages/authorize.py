@@ -1,14 +1,10 @@
 """The authorization endpoint: who are you, may this program in, and back to it with a code."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import MediaType, get, post
-from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar import get, post
 from msgspec import Struct
 
 from shop.core.kernel.errors import Malformed
@@ -24,21 +20,22 @@ from shop.core.users.model import BadCredentials, TooManyFailures, WeakPassword
 from shop.core.users.profile import Profile
 from shop.core.users.second_step import SecondStep, SecondSteps
 from shop.core.users.signing_in import LogIn, SignIn
-from shop.entrypoints.http.oauth_forms import FORM
-from shop.entrypoints.http.served import Given
+from shop.entrypoints.http.served import Given, HttpRequest
 from shop.entrypoints.http.web.authorization import (
     MORE,
     NEEDED,
     Ask,
     AskRefused,
+    asked_by_post,
     checked,
     query,
     readable,
 )
+from shop.entrypoints.http.web.authorization_document import AnswerOperation, AskOperation, pages
 from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.refusals import Told
 from shop.entrypoints.http.web.replies import Reply, see
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit, visited, visited_by_any_form
 from shop.ports.system import Clock
 
 PATH = "/oauth2/authorize"
@@ -53,59 +50,11 @@ class _Doors(Struct, frozen=True):
     clock: Clock
 
 
-@dataclass
-class _AskOperation(Operation):
-    """Says in the documentation what the route reads by itself."""
-
-    def __post_init__(self) -> None:
-        text = Schema(type=OpenAPIType.STRING)
-        self.parameters = [
-            Parameter(name=name, param_in="query", schema=text, required=name in NEEDED)
-            for name in (*NEEDED, *MORE)
-        ]
-
-
-@dataclass
-class _AnswerOperation(Operation):
-    fields: ClassVar[tuple[str, ...]] = (
-        *("csrf", "step", "email", "password", "ticket", "code", "decision"),
-        *NEEDED,
-        *MORE,
-    )
-
-    def __post_init__(self) -> None:
-        text = Schema(type=OpenAPIType.STRING)
-        schema = Schema(type=OpenAPIType.OBJECT, properties=dict.fromkeys(self.fields, text))
-        self.request_body = RequestBody(
-            content={FORM: OpenAPIMediaType(schema=schema)}, required=True
-        )
-
-
-def _pages(*statuses: int) -> dict[int, ResponseSpec]:
-    said = {
-        200: "A page with one form: to sign in, or to consent.",
-        303: "Back to the program, with a code or an error, and `state` and `iss`.",
-        400: "The program or its address is not registered: nobody is sent there.",
-        401: "The sign-in page again: what was typed is not right.",
-        403: "The form is not one of this visitor's pages.",
-        429: "Too many attempts.",
-    }
-    return {
-        at: ResponseSpec(
-            None if at == 303 else str,  # noqa: PLR2004
-            description=said[at],
-            media_type=MediaType.HTML,
-            generate_examples=False,
-        )
-        for at in statuses
-    }
-
-
 @get(
     PATH,
     tags=["OAuth 2"],
-    operation_class=_AskOperation,
-    responses=_pages(200, 303, 400),
+    operation_class=AskOperation,
+    responses=pages(200, 303, 400),
     summary="Ask somebody to let a program in",
 )
 @visited
@@ -127,20 +76,28 @@ async def ask(
     PATH,
     status_code=200,
     tags=["OAuth 2"],
-    operation_class=_AnswerOperation,
-    responses=_pages(200, 303, 400, 401, 403, 429),
+    operation_class=AnswerOperation,
+    responses=pages(200, 303, 400, 401, 403, 429),
     summary="Sign in, or consent",
 )
-@visited
+@visited_by_any_form
 async def answer(
     visit: Visit,
+    request: HttpRequest,
     authorizing: Given[Authorizing],
     profile: Given[Profile],
     clock: Given[Clock],
     signing: Given[SignIn],
     second: Given[SecondSteps],
 ) -> Reply:
-    """Takes the forms of the pages; the last one leads back to the program."""
+    """Takes the forms of the pages; the last one leads back to the program.
+
+    A program may also begin with POST: then the browser asks the same again with GET, for only so
+    does it send its cookies along from another site's page.
+    """
+    if not visit.form["step"] and not visit.form["csrf"]:
+        return see(f"{PATH}?{await asked_by_post(request)}")
+    visit.check()
     doors = _Doors(authorizing, profile, clock)
     given = {name: visit.form[name] for name in (*NEEDED, *MORE) if visit.form[name]}
     return await _answered(visit, doors, given, None, signing=signing, second=second)
