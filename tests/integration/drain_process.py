@@ -16,7 +16,7 @@ from shop.entrypoints.actors import process
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.supervisor import Limits, Stage, Supervisor
 from shop.entrypoints.http.edge import Edge, LameDuck, Receive, Scope, Send, request_durations
-from shop.entrypoints.http.ops import Ops, Readiness
+from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim
 from shop.ports.uow import Units
 
@@ -98,7 +98,7 @@ async def main(port: int, extra: str) -> None:
         access=access,
     )
     http = HttpServer(edge, claimed, duck=duck, patience=1.0)
-    ops = Ops(claimed_ops, readiness, registry)
+    ops = Ops(claimed_ops, Myself(readiness, registry))
     supervisor.add(Stage.EDGE, http)
     supervisor.add(Stage.DESKS, desk)
     supervisor.add(Stage.LAST, ops)

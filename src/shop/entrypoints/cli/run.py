@@ -1,6 +1,5 @@
 """`shop run`: the one process."""
 
-import asyncio
 import fcntl
 import os
 import sys
@@ -31,7 +30,7 @@ ROLES = ("all", "api", "consumer")
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="Processes that serve HTTP; SQLite allows one.",
+    help="Processes that share the port and the work; SQLite allows one.",
 )
 @click.option("--demo", is_flag=True, help="Load the demo catalogue if there is no product yet.")
 @with_settings
@@ -50,10 +49,12 @@ def run(
         port=settings.http.port if port is None else port,
     )
     settings = replace(settings, http=http)
+    if settings.shares_database:
+        sys.exit(_serve(settings, role, workers, demo=demo))
     if workers > 1:
         raise Failure("--workers: SQLite serves with one process; more need a database server.")
     with _alone(Path(settings.data.dir), role):
-        sys.exit(_serve(settings, role, demo=demo))
+        sys.exit(_serve(settings, role, workers, demo=demo))
 
 
 @contextmanager
@@ -85,20 +86,17 @@ def _alone(folder: Path, role: str) -> Iterator[None]:
         yield
 
 
-def _serve(settings: Settings, role: str, *, demo: bool) -> int:
+def _serve(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
     """Run until told to stop; the exit code."""
-    import uvloop
-
-    from shop.core.kernel.errors import ShopError
     from shop.entrypoints import logs
-    from shop.entrypoints.cli.serving import serve
+    from shop.entrypoints.actors.crew import Refusal
+    from shop.entrypoints.cli.processes import serve_alone, serve_together
     from shop.entrypoints.http.server import PortTaken
 
     logs.configure(json=settings.log.format == "json", level=settings.log.level)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(settings, role, demo=demo))
-    except PortTaken as error:
+        if workers > 1:
+            return serve_together(settings, role, workers, demo=demo)
+        return serve_alone(settings, role, demo=demo)
+    except (PortTaken, Refusal) as error:
         raise Failure(str(error)) from None
-    except ShopError as error:
-        raise Failure(error.detail) from None

@@ -1,28 +1,26 @@
 """What runs in the one process, and in which order it starts and stops."""
 
-import json
-import os
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import structlog
 from dishka import AsyncContainer
+from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from shop.adapters.razorpay.breaker import Breaker
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.adapters.sandbox.webhooks import SandboxWebhooks
+from shop.core.catalog.imports import ImportRegister
 from shop.core.checkout.expiry import Expiry
 from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.refunds import RefundSender
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.kernel.errors import Unavailable
 from shop.core.notifications.service import Mailer
-from shop.core.users.admins import DemoLogins
 from shop.core.users.deeds import Deeds
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.tidying import IdentityTidying
@@ -40,19 +38,18 @@ from shop.entrypoints.actors.scheduler import Every
 from shop.entrypoints.actors.supervisor import Actor, Stage, Supervisor
 from shop.entrypoints.again import patient
 from shop.entrypoints.cli import waiting
-from shop.entrypoints.cli.common import Failure
+from shop.entrypoints.cli.opening import load_demo_once
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.http.edge import LameDuck
-from shop.entrypoints.http.ops import Ops, Readiness
+from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, claim
 from shop.entrypoints.http.site import SiteRules, make_site
 from shop.entrypoints.logs import AccessLog
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
-from shop.ports.catalog import StaffReads
 from shop.ports.outbox import Outbox
 from shop.ports.system import Clock, Ids, Lease, Schema
 from shop.settings import Settings
-from shop.wiring import after_commit, make_container
+from shop.wiring import after_commit
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -63,18 +60,42 @@ EVENTS_KEPT = timedelta(days=30)
 REACTS = frozenset({"all", "consumer"})
 
 
-async def serve(settings: Settings, role: str, *, demo: bool) -> int:
-    """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
+class Ports(Struct, frozen=True):
+    """The addresses that are ours; `web` only where the role serves."""
+
+    web: socket.socket | None
+    ops: socket.socket
+
+    def close(self) -> None:
+        for claimed in (self.web, self.ops):
+            if claimed is not None:
+                claimed.close()
+
+
+def claim_ports(settings: Settings, role: str) -> Ports:
+    """Raises `PortTaken`."""
     web = claim(settings.http.host, settings.http.port) if role in SERVES else None
-    ops = claim(settings.ops.host, settings.ops.port)
-    container = make_container(settings)
+    return Ports(web, claim(settings.ops.host, settings.ops.port))
+
+
+async def serve(
+    settings: Settings,
+    role: str,
+    ports: Ports,
+    container: AsyncContainer,
+    *,
+    demo: bool,
+    began: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
+    web, ops = ports.web, ports.ops
     access = AccessLog(plain=settings.log.format == "console")
     try:
         schema = await container.get(Schema)
         if not await waiting.fitting(schema, ops, shared=settings.shares_database):
             return 0
         if demo:
-            await _load_demo(container, settings)
+            await load_demo_once(container, settings)
         readiness: Readiness
 
         def begin_to_stop() -> None:
@@ -86,16 +107,17 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
         registry = metrics.make_registry()
         registry.register(metrics.Actors(supervisor.health))
         readiness.check("database", lambda: _fits(schema))
+        if settings.shares_database and not settings.shares_cache:
+            log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
         if web is not None:
             await _add_web(container, settings, supervisor, registry, web, access)
         if role in REACTS:
             await _add_background(container, settings, supervisor, registry)
-        await _add_gateway(container, settings, supervisor, registry, reacts=role in REACTS)
-        supervisor.add(Stage.LAST, Ops(ops, readiness, registry))
+        await _add_gateway(container, settings, supervisor, registry, serves=web is not None)
+        supervisor.add(Stage.LAST, Ops(ops, Myself(readiness, registry)))
         process.settle()
         log.info("started", role=role, actors=list(supervisor.health))
-        if web is not None:
-            _say_where(settings)
+        began()
         try:
             await process.hold(supervisor)
         except Exception:  # noqa: BLE001 - the supervisor has logged it
@@ -105,9 +127,7 @@ async def serve(settings: Settings, role: str, *, demo: bool) -> int:
     finally:
         access.flush()
         await container.close()
-        for claimed in (web, ops):
-            if claimed is not None:
-                claimed.close()
+        ports.close()
 
 
 async def _fits(schema: Schema) -> None:
@@ -149,7 +169,10 @@ async def _add_web(
         gauges.watch(desk.name, lambda desk=desk: desk.depth)  # type: ignore[misc]
         supervisor.add(Stage.DESKS, desk)
     supervisor.add(Stage.BACKGROUND, await container.get(CatalogWatch))
-    supervisor.add(Stage.BACKGROUND, await container.get(ImportDesk))
+    register = _scoped(container, ImportRegister, lambda use: use.abandon())
+    supervisor.add(
+        Stage.BACKGROUND, await container.get(ImportDesk), Every("lost-imports", 60.0, register)
+    )
 
 
 async def _add_background(
@@ -227,14 +250,17 @@ async def _add_gateway(
     supervisor: Supervisor,
     registry: CollectorRegistry,
     *,
-    reacts: bool,
+    serves: bool,
 ) -> None:
-    """What a gateway brings along: the sandbox delivers webhooks, the real one may be spared."""
+    """What a gateway brings along: the sandbox delivers webhooks, the real one may be spared.
+
+    Who serves delivers them, for it calls itself, and it knows of no other's address.
+    """
     if settings.payments.provider == "razorpay":
         text = "Whether the payment gateway is spared: 0 no, 0.5 one call tries, 1 yes."
         spared = (await container.get(Breaker)).spared
         registry.register(metrics.Reading("shop_gateway_breaker", text, spared))
-    elif reacts:
+    elif serves:
         hooks = await container.get(SandboxWebhooks)
         deliveries = Every("sandbox-webhooks", 0.5, hooks.deliver_due)
         (await container.get(SandboxGateway)).on_webhook(deliveries.wake)
@@ -249,55 +275,3 @@ def _scoped(
             return await work(patient(await scope.get(kind)))
 
     return once
-
-
-async def _load_demo(container: AsyncContainer, settings: Settings) -> None:
-    """Fill an empty shop, and make logins that no other machine has."""
-    from shop.entrypoints.cli.demo import load_demo
-
-    if settings.site.production:
-        raise Failure("--demo: a shop in production starts empty; import products instead.")
-    reads = await container.get(StaffReads)
-    if not any((await reads.tally()).values()):
-        click.echo("Loading the demo catalogue (once) …", err=True)
-        click.echo(await load_demo(container, settings.tax.default_basis_points), err=True)
-    async with container() as scope:
-        made = await (await scope.get(DemoLogins)).ensure()
-    if made:
-        _keep(Path(settings.data.dir) / LOGINS, [(x.role, x.email, x.password) for x in made])
-
-
-LOGINS = "demo-logins.json"
-
-
-def _keep(file: Path, logins: list[tuple[str, str, str]]) -> None:
-    """Only the owner may read them; the database holds nothing but their hashes."""
-    rows = [{"role": role, "email": email, "password": word} for role, email, word in logins]
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as out:
-        json.dump(rows, out, indent=2)
-
-
-def _say_where(settings: Settings) -> None:
-    """Tell a person where to click; a program reads the log."""
-    if settings.log.format == "json":
-        return
-    url = str(settings.site.url)
-    lines = [
-        ("Storefront", url),
-        ("Back office", f"{url}/admin"),
-        ("API docs", f"{url}/docs"),
-        ("Metrics, health", f"http://{settings.ops.host}:{settings.ops.port}/metrics"),
-    ]
-    kind, _, place = settings.mail_url.partition(":")
-    if kind == "file":
-        lines.append(("Mails", f"{Path(place).resolve()}/"))
-    click.echo("")
-    for name, where in lines:
-        click.echo(f"  {name:16} {where}")
-    logins = Path(settings.data.dir) / LOGINS
-    if not settings.site.production and logins.exists():
-        click.echo("\n  Demo logins (made for this machine):")
-        for row in json.loads(logins.read_text()):
-            click.echo(f"  {row['role']:16} {row['email']}   {row['password']}")
-    click.echo("\n  Stop with Ctrl-C.\n")

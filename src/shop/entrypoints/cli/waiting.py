@@ -9,7 +9,7 @@ from shop.core.kernel.errors import Unavailable
 from shop.entrypoints import metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.supervisor import Stage, Supervisor
-from shop.entrypoints.http.ops import Ops, Readiness
+from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.ports.system import Schema
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ async def fitting(schema: Schema, ops: socket.socket, *, shared: bool) -> bool:
     readiness.check("database", look.check)
     registry = metrics.make_registry()
     registry.register(metrics.Actors(supervisor.health))
-    supervisor.add(Stage.LAST, look, Ops(ops, readiness, registry))
+    supervisor.add(Stage.LAST, look, Ops(ops, Myself(readiness, registry)))
     await process.hold(supervisor)
     if look.refused is not None:
         raise look.refused

@@ -9,7 +9,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ Check = Callable[[], Awaitable[object]]
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _ALIVE = b'{"status":"ok"}'
+_HANGS = b'{"status":"a worker does not answer"}'
 
 
 class Readiness:
@@ -81,6 +82,34 @@ class Readiness:
         return "ok"
 
 
+class Teller(Protocol):
+    """Knows how the shop is."""
+
+    async def alive(self) -> bool: ...
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether traffic may come, and why."""
+
+    async def metrics(self) -> bytes: ...
+
+
+class Myself(Teller):
+    """Of this process alone. Who answers at all is alive."""
+
+    def __init__(self, readiness: Readiness, registry: CollectorRegistry) -> None:
+        self._readiness = readiness
+        self._registry = registry
+
+    async def alive(self) -> bool:
+        return True
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        return await self._readiness.report()
+
+    async def metrics(self) -> bytes:
+        return generate_latest(self._registry)
+
+
 class Ops:
     """An actor of the last stage: it tells of the stopping until the end."""
 
@@ -89,15 +118,13 @@ class Ops:
     def __init__(
         self,
         claimed: socket.socket,
-        readiness: Readiness,
-        registry: CollectorRegistry,
+        teller: Teller,
         *,
         timeout: float = 5.0,
         most: int = 64,
     ) -> None:
         self._claimed = claimed
-        self._readiness = readiness
-        self._registry = registry
+        self._teller = teller
         self._timeout = timeout
         self._most = most
         self._open = 0
@@ -141,13 +168,15 @@ class Ops:
         if method not in {"GET", "HEAD"}:
             return _response(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"GET only\n", method)
         if path == "/healthz":
-            return _response(HTTPStatus.OK, _JSON, _ALIVE, method)
+            if await self._teller.alive():
+                return _response(HTTPStatus.OK, _JSON, _ALIVE, method)
+            return _response(HTTPStatus.SERVICE_UNAVAILABLE, _JSON, _HANGS, method)
         if path == "/readyz":
-            ready, report = await self._readiness.report()
+            ready, report = await self._teller.report()
             status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
             return _response(status, _JSON, msgspec.json.encode(report), method)
         if path == "/metrics":
-            text = generate_latest(self._registry)
+            text = await self._teller.metrics()
             return _response(HTTPStatus.OK, CONTENT_TYPE_LATEST, text, method)
         return _response(HTTPStatus.NOT_FOUND, _TEXT, b"/healthz /readyz /metrics\n", method)
 

@@ -57,6 +57,14 @@ def claim(host: str, port: int) -> socket.socket:
     return claimed
 
 
+def beside(claimed: socket.socket) -> socket.socket:
+    """A socket of our own at an address that this process or its parent has claimed."""
+    own = socket.socket(claimed.family, claimed.type, claimed.proto)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    own.bind(claimed.getsockname())
+    return own
+
+
 def shut_the_door(address: tuple[str, int]) -> int:
     """Let no new connection come; the number of sockets that listened there.
 
