@@ -7,6 +7,7 @@ from typing import TypeVar
 from dishka import AsyncContainer, Provider, Scope, provide
 
 from shop.adapters.letters.jinja import JinjaLetters
+from shop.core.catalog.exporting import Exporting
 from shop.core.catalog.importing import Importing
 from shop.core.catalog.imports import ImportRegister, ImportRun
 from shop.core.catalog.service import Assortment, CatalogTerms, CategoryKeeping, Gallery, Reviewing
@@ -259,12 +260,15 @@ class CatalogParts(Provider):
     reviewing = provide(Reviewing)
     stockroom = provide(Stockroom)
     importing = provide(Importing)
+    exporting = provide(Exporting, scope=Scope.APP)
     import_register = provide(ImportRegister)
     import_run = provide(ImportRun)
 
     @provide(scope=Scope.APP)
     def terms(self, settings: Settings) -> CatalogTerms:
-        return CatalogTerms(str(settings.site.currency), settings.tax.default_basis_points)
+        return CatalogTerms(
+            str(settings.site.currency), settings.tax.default_basis_points, str(settings.site.url)
+        )
 
     @provide(scope=Scope.APP)
     def suggesting(self, reads: CatalogReads) -> Suggesting:

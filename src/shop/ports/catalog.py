@@ -30,6 +30,10 @@ class Products(Protocol):
         """Return the product in whatever state, or raise `ProductNotFound`."""
 
     @abstractmethod
+    async def some(self, ids: Iterable[ProductId]) -> dict[ProductId, Product]:
+        """Return those that are there."""
+
+    @abstractmethod
     async def by_source(self, keys: Iterable[bytes]) -> dict[bytes, Product]:
         """Return those that came from a source under these keys."""
 
@@ -62,6 +66,10 @@ class Count(Struct, frozen=True, kw_only=True):
 
 class Counting(Protocol):
     """Call only inside an open unit of work."""
+
+    @abstractmethod
+    async def on_hand(self, variants: Iterable[VariantId]) -> dict[VariantId, int]:
+        """Return what lies on the shelf, held or not."""
 
     @abstractmethod
     async def count(self, counts: Sequence[Count], reason: str, at: datetime) -> None:
@@ -230,6 +238,12 @@ class StaffReads(Protocol):
         self, words: tuple[str, ...], limit: int, cursor: str | None = None
     ) -> Page[Product]:
         """The newest first."""
+
+    @abstractmethod
+    async def stocked(
+        self, after: ProductId | None, limit: int
+    ) -> list[tuple[Product, dict[VariantId, int]]]:
+        """The oldest first, each with what of it lies on the shelf; archived ones are left out."""
 
     @abstractmethod
     async def tally(self) -> dict[str, int]:

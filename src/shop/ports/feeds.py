@@ -1,4 +1,4 @@
-"""Files of other shops, read into source products."""
+"""Files of other shops, read into source products, and written from them."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -35,3 +35,25 @@ class Feed(Protocol):
 
 #: The readers there are, by the name of their format.
 Feeds = NewType("Feeds", dict[str, Feed])
+
+
+class NotExpressible(Invalid):
+    """The format has no room for something that the product needs."""
+
+    code = "export-not-expressible"
+
+
+class FeedWriter(Protocol):
+    """A writer of one format. What it writes, the reader of that format takes in unchanged."""
+
+    @abstractmethod
+    def head(self) -> bytes:
+        """What stands before the first product."""
+
+    @abstractmethod
+    def product(self, product: SourceProduct) -> bytes:
+        """The records of one product, whose currency is set. Raises `NotExpressible`."""
+
+
+#: The writers there are, by the name of their format.
+FeedWriters = NewType("FeedWriters", dict[str, FeedWriter])

@@ -235,6 +235,46 @@ async def test_only_active_products_are_public(shop: AsyncContainer) -> None:
     assert len((await staff.products((), 10)).items) == 3
 
 
+async def test_an_export_walks_all_but_archived_products_with_what_lies_on_the_shelf(
+    shop: AsyncContainer,
+) -> None:
+    draft = a_product("Draft", status=ProductStatus.DRAFT)
+    gone = a_product("Gone", status=ProductStatus.ARCHIVED)
+    shown = a_product("Shown")
+    await store(shop, draft, gone, shown)
+    await counted(shop, shown, 7)
+    staff = await shop.get(StaffReads)
+    first, second = sorted((draft, shown), key=lambda product: product.id)
+    (one,) = await staff.stocked(None, 1)
+    (other,) = await staff.stocked(first.id, 5)
+    assert (one[0], other[0]) == (first, second)
+    assert one[1] | other[1] == {draft.variants[0].id: 0, shown.variants[0].id: 7}
+    assert await staff.stocked(second.id, 5) == []
+
+
+async def test_products_are_found_by_their_ids_and_shelves_by_their_variants(
+    shop: AsyncContainer,
+) -> None:
+    one = a_product("One")
+    await store(shop, one)
+    await counted(shop, one, 4)
+    async with shop() as scope:
+        uow, products = await scope.get(UnitOfWork), await scope.get(Products)
+        counting = await scope.get(Counting)
+        async with uow.begin():
+            assert await products.some([one.id, ProductId(uuid4())]) == {one.id: one}
+            variant = one.variants[0].id
+            assert await counting.on_hand([variant, VariantId(uuid4())]) == {variant: 4}
+
+
+async def counted(shop: AsyncContainer, product: Product, quantity: int) -> None:
+    async with shop() as scope:
+        uow, counting = await scope.get(UnitOfWork), await scope.get(Counting)
+        count = Count(id=uuid4(), variant_id=product.variants[0].id, quantity=quantity)
+        async with uow.begin():
+            await counting.count([count], "counted", NOON)
+
+
 async def test_a_category_holds_what_stands_below_it(shop: AsyncContainer) -> None:
     home = a_category("Home")
     tea = a_category("Tea", home)

@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?|[+-]?\.[0-9]{1,30}")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]{0,30})?")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _FORMULA_TEXT = re.compile(r"=\"(.*)\"|'(.*)")
+_FORMULA_SIGNS = frozenset("=+-@\t\r")
 _URL = re.compile(
     r"https?://[^\s/<>\"]+(?:/[^\s<>\"]*)?|https?://[^\s/<>\"?#]+[?#][^\s<>\"]*", re.IGNORECASE
 )
@@ -98,6 +99,16 @@ def read_url(text: str) -> tuple[str, Complaint | None]:
     if not text or (len(text) <= _URL_MOST and _URL.fullmatch(text)):
         return text, None
     return "", ("image-address", f"The image {quoted(text)} has no http address; left out.")
+
+
+def shielded(text: str) -> str:
+    """The text as spreadsheets may open it: none of it is a formula to them."""
+    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA_SIGNS else text
+
+
+def unshielded(text: str) -> str:
+    """Undoes `shielded`."""
+    return text[1:] if text[:1] == "'" and text.lstrip("'")[:1] in _FORMULA_SIGNS else text
 
 
 def _number(text: str) -> Decimal | None:

@@ -89,6 +89,13 @@ def parse_price(text: str, currency: str) -> int:
     return minor
 
 
+def plain_price(minor: int, currency: str) -> str:
+    """The amount as a plain decimal number, which `parse_price` reads back."""
+    exponent = _EXPONENTS.get(currency, 2)
+    digits = str(minor).rjust(exponent + 1, "0")
+    return f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits
+
+
 def _same_currency(mark: str, currency: str) -> None:
     mark = mark.casefold().rstrip(".")
     meant = _SIGNS.get(mark, {mark.upper()})

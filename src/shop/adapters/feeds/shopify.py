@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
+from msgspec.structs import replace
+
 from shop.adapters.feeds.cells import (
     Complaint,
     quoted,
@@ -13,9 +15,11 @@ from shop.adapters.feeds.cells import (
     read_published,
     read_stock,
     read_url,
+    unshielded,
 )
-from shop.adapters.feeds.containers import Sheet, open_sheet
+from shop.adapters.feeds.containers import Sheet, header_name, open_sheet
 from shop.adapters.feeds.money import NotAPrice, parse_price
+from shop.adapters.feeds.notes import COLUMN, Notes, read_notes
 from shop.adapters.feeds.text import one_line, safe_html, shorten, shorten_key, tidy
 from shop.core.catalog.source import SourceFault, SourceImage, SourceProduct, SourceVariant
 from shop.ports.feeds import Feed, FeedUnreadable, Progress
@@ -50,6 +54,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "position": ("image position",),
     "alt": ("image alt text",),
     "variant_image": ("variant image", "variant image url"),
+    "notes": (header_name(COLUMN),),
 }
 #: What the file must have, as the export calls it.
 _NEEDED = {"handle": "Handle", "title": "Title", "price": "Variant Price"}
@@ -129,6 +134,7 @@ class _Draft:
     images: dict[str, tuple[float, SourceImage]] = field(default_factory=dict)
     foreign: bool = False  # the record last read belongs to another product of this handle
     refused: int = 0  # variants
+    notes: Notes | None = None  # of our own export
 
 
 _T = TypeVar("_T")
@@ -139,7 +145,8 @@ class _Reading:
 
     def __init__(self, sheet: Sheet, currency: str) -> None:
         self._sheet = sheet
-        self._currency = currency
+        self._currency = self._money = currency
+        self._own = "notes" in sheet.columns
         # A cell is added to every record for the columns the file has not.
         self._place = {name: sheet.columns.get(name, sheet.width) for name in _ALIASES}
         self._faults: list[SourceFault] = []
@@ -205,6 +212,7 @@ class _Reading:
                 f"The handle stands for {quoted(draft.title)} already; this is {shown}.",
             )
             return
+        self._money = draft.notes.currency if draft.notes else self._currency
         for place, name in enumerate(("name1", "name2", "name3")):
             if self._get(name) and not draft.names[place]:
                 draft.names[place] = self._short("option name", one_line(self._get(name)))
@@ -238,6 +246,10 @@ class _Reading:
         draft.published = self._kept(
             read_published(tidy(self._get("published")), tidy(self._get("status")))
         )
+        if written := tidy(self._get("notes")):
+            draft.notes = read_notes(written)
+            if draft.notes is None:
+                self._warn("notes-unreadable", f"The column {COLUMN} is spoilt; left out.")
 
     def _categories(self) -> tuple[tuple[str, ...], ...]:
         """See `ShopifyFeed`."""
@@ -306,7 +318,7 @@ class _Reading:
             self._warn("price-missing", "The variant has no price; kept as a draft.")
             return None
         try:
-            price = parse_price(text, self._currency)
+            price = parse_price(text, self._money)
         except NotAPrice as wrong:
             self._warn(
                 "price-unreadable", f"The price {quoted(text)} {wrong.detail}; kept as a draft."
@@ -321,7 +333,7 @@ class _Reading:
         if not text or price is None:
             return None
         try:
-            compare_at = parse_price(text, self._currency)
+            compare_at = parse_price(text, self._money)
         except NotAPrice as wrong:
             self._warn(
                 "compare-at-unreadable",
@@ -385,12 +397,13 @@ class _Reading:
                 self._refuse("variants-refused", "Not one variant of the product could be kept.")
                 return None
             self._warn("price-missing", "The product has no price; kept as a draft.")
-            variants.append(SourceVariant(key=_DEFAULT))
+            if draft.notes is None:
+                variants.append(SourceVariant(key=_DEFAULT))
         key = shorten_key(draft.handle, _NAME_MOST)
         if key != draft.handle:
             self._warn("handle-cut", f"The handle is too long; {quoted(key)} is kept of it.")
         images = sorted(draft.images.values(), key=lambda placed: placed[0])  # stable: file order
-        return SourceProduct(
+        product = SourceProduct(
             key=key,
             record=draft.record,
             title=draft.title,
@@ -402,11 +415,13 @@ class _Reading:
             variants=tuple(variants),
             published=draft.published and any(v.price is not None for v in variants),
         )
+        return _noted(product, draft.notes) if draft.notes else product
 
     # -- cells and complaints --------------------------------------------------------------------
 
     def _get(self, name: str) -> str:
-        return self._cells[self._place[name]]
+        text = self._cells[self._place[name]]
+        return unshielded(text) if self._own else text
 
     def _short(self, what: str, text: str, most: int = _NAME_MOST) -> str:
         if len(text) <= most:
@@ -457,6 +472,20 @@ def _distinct(names: Sequence[str]) -> list[str]:
         taken = {other.casefold() for other in distinct}
         distinct.append(name if name and name.casefold() not in taken else f"Option {place}")
     return distinct
+
+
+def _noted(product: SourceProduct, notes: Notes) -> SourceProduct:
+    """What the product's own shop says of it counts for more than Shopify's columns."""
+    return replace(
+        product,
+        product_id=notes.id,
+        currency=notes.currency,
+        hsn=notes.hsn,
+        tax_basis_points=notes.tax_basis_points,
+        categories=notes.categories,
+        tags=notes.tags,
+        specifications=notes.specifications,
+    )
 
 
 def _variant(unit: _Unit, options: tuple[tuple[str, str], ...]) -> SourceVariant:

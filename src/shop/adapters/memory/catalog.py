@@ -18,7 +18,7 @@ from shop.core.catalog.model import (
 )
 from shop.core.inventory.model import MoveKind, Sellable, StockMove
 from shop.core.kernel.errors import StaleWrite
-from shop.core.kernel.ids import CategoryId, ProductId, UserId
+from shop.core.kernel.ids import CategoryId, ProductId, UserId, VariantId
 from shop.core.kernel.money import Money
 from shop.ports.catalog import (
     CatalogChanges,
@@ -55,6 +55,10 @@ class MemoryProducts(Products):
         if found is None:
             raise ProductNotFound("There is no such product.")
         return found
+
+    async def some(self, ids: Iterable[ProductId]) -> dict[ProductId, Product]:
+        have = self._uow.table("products")
+        return {id_: have[id_] for id_ in ids if id_ in have}
 
     async def by_source(self, keys: Iterable[bytes]) -> dict[bytes, Product]:
         wanted = set(keys)
@@ -119,6 +123,10 @@ class MemoryProducts(Products):
 class MemoryCounting(Counting):
     def __init__(self, uow: MemoryUnitOfWork) -> None:
         self._uow = uow
+
+    async def on_hand(self, variants: Iterable[VariantId]) -> dict[VariantId, int]:
+        shelf = self._uow.table("shelf")
+        return {variant: shelf[variant].on_hand for variant in variants if variant in shelf}
 
     async def count(self, counts: Sequence[Count], reason: str, at: datetime) -> None:
         shelf, moves = self._uow.table("shelf"), self._uow.table("stock_moves")

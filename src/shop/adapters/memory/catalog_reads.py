@@ -69,6 +69,10 @@ class _Shelves:
         have: Sellable = self._store.table("shelf")[variant.id]
         return have.on_hand - have.held
 
+    def on_hand(self, variant: Variant) -> int:
+        have: Sellable = self._store.table("shelf")[variant.id]
+        return have.on_hand
+
     def stock(self, product: Product) -> int:
         return sum(self.left(v) for v in product.variants if product.on_sale(v))
 
@@ -387,6 +391,16 @@ class MemoryStaffReads(StaffReads):
         items = tuple(found[:limit])
         more = Place("newest", 0, items[-1].id).cursor() if len(found) > limit else None
         return Page(items, more)
+
+    async def stocked(
+        self, after: ProductId | None, limit: int
+    ) -> list[tuple[Product, dict[VariantId, int]]]:
+        found = [
+            p
+            for p in sorted(self._shelves.all(), key=lambda product: product.id)
+            if p.status is not ProductStatus.ARCHIVED and (after is None or p.id > after)
+        ]
+        return [(p, {v.id: self._shelves.on_hand(v) for v in p.variants}) for p in found[:limit]]
 
     async def tally(self) -> dict[str, int]:
         return dict(Counter(product.status.value for product in self._shelves.all()))

@@ -258,6 +258,9 @@ class SqlProducts(Products):
             raise ProductNotFound("There is no such product.")
         return found[0]
 
+    async def some(self, ids: Iterable[ProductId]) -> dict[ProductId, Product]:
+        return {product.id: product for product in await self._load(_GET, {"ids": list(ids)})}
+
     async def by_source(self, keys: Iterable[bytes]) -> dict[bytes, Product]:
         found = await self._load(_BY_SOURCE, {"ids": list(keys)})
         return {product.source_key or b"": product for product in found}
@@ -360,6 +363,10 @@ def _numbered(product: Product) -> list[tuple[int, Variant]]:
 class SqlCounting(Counting):
     def __init__(self, uow: SqlUnitOfWork) -> None:
         self._uow = uow
+
+    async def on_hand(self, variants: Iterable[VariantId]) -> dict[VariantId, int]:
+        rows = await self._uow.conn.rows(_STOCK, {"ids": list(variants)})
+        return {VariantId(row.id): row.on_hand for row in rows}
 
     async def count(self, counts: Sequence[Count], reason: str, at: datetime) -> None:
         if not counts:

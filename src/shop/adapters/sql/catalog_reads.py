@@ -631,6 +631,15 @@ _STAFF_ONE = sa.select(products).where(products.c.id == bindparam("its_id"))
 _STAFF_STOCK = sa.select(variants.c.id, variants.c.on_hand - variants.c.held).where(
     variants.c.product_id == bindparam("its_id")
 )
+_STOCKED = (
+    sa.select(products)
+    .where(products.c.id > bindparam("after"), products.c.status != ProductStatus.ARCHIVED.value)
+    .order_by(products.c.id)
+    .limit(bindparam("most"))
+)
+_ON_HAND = sa.select(variants.c.id, variants.c.product_id, variants.c.on_hand).where(
+    variants.c.product_id.in_(bindparam("ids", expanding=True))
+)
 _TALLY = sa.select(products.c.status, sa.func.count()).group_by(products.c.status)
 
 
@@ -674,6 +683,23 @@ class SqlStaffReads(StaffReads):
         items = tuple(found[:limit])
         more = Place("newest", 0, items[-1].id).cursor() if len(found) > limit else None
         return Page(items, more)
+
+    async def stocked(
+        self, after: ProductId | None, limit: int
+    ) -> list[tuple[Product, dict[VariantId, int]]]:
+        params = {"after": after or UUID(int=0), "most": limit}
+
+        async def query(conn: Conn) -> tuple[list[Product], list[Any]]:
+            found = await to_products(conn, await conn.rows(_STOCKED, params))
+            if not found:
+                return [], []
+            return found, await conn.rows(_ON_HAND, {"ids": [product.id for product in found]})
+
+        found, rows = await self._database.read(query)
+        shelf: dict[UUID, dict[VariantId, int]] = {product.id: {} for product in found}
+        for row in rows:
+            shelf[row.product_id][VariantId(row.id)] = row.on_hand
+        return [(product, shelf[product.id]) for product in found]
 
     async def tally(self) -> dict[str, int]:
         async def query(conn: Conn) -> list[Any]:

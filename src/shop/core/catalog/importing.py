@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from shop.core.catalog.exporting import at_home, outer_key, same_but_for_the_source
 from shop.core.catalog.model import (
     Image,
     Product,
@@ -43,6 +44,7 @@ class ImportOptions(Struct, frozen=True, kw_only=True):
     currency: str
     tax_basis_points: int
     dry_run: bool = False
+    site: str = ""  # whose pictures are ours
 
 
 class ImportCounts(Struct, kw_only=True):
@@ -80,9 +82,9 @@ class _Decided(Struct, frozen=True):
 
     new: list[Product]
     changed: list[Product]
-    unchanged: int
     counts: list[Count]
     faults: list[SourceFault]
+    unchanged: int = 0
 
 
 class _Run(Struct):
@@ -134,8 +136,8 @@ class Importing:
                     faults.append(_fault(source, "key-repeated", "Its key came before."))
                 else:
                     kept.add(source.key)
-                    fresh.append(source)
-            decided = await self._write(fresh, run) if fresh else _Decided([], [], 0, [], [])
+                    fresh.append(_at_home(source, options.site))
+            decided = await self._write(fresh, run) if fresh else _Decided([], [], [], [])
             kept.difference_update(fault.key for fault in decided.faults)
             faults += decided.faults
             for fault in faults:
@@ -170,14 +172,20 @@ class Importing:
         async with self._uow.begin():
             keys = {source.key: _source_key(options.source, source.key) for source in sources}
             have = await self._products.by_source(keys.values())
+            ours = await self._ours(sources)
             tasks = [
                 _Task(
-                    source, keys[source.key], _digest(source, options), have.get(keys[source.key])
+                    source,
+                    keys[source.key],
+                    _digest(source, options),
+                    ours.get(source.key) or have.get(keys[source.key]),
+                    returning=source.key in ours,
                 )
                 for source in sources
             ]
+            shelf = await self._shelf(tasks)
             due = [task for task in tasks if not task.settled]
-            decided = _Decided([], [], len(tasks) - len(due), [], [])
+            decided = _Decided([], [], [], [])
             if due:
                 shelving = run.shelving
                 if shelving is None:
@@ -186,11 +194,26 @@ class Importing:
                 slugs = {slug for task in due for slug in task.slugs()}
                 taken = await self._products.slugs(slugs)
                 for task in due:
-                    self._decide(task, options, shelving, taken, decided)
+                    self._decide(task, options, shelving, taken, shelf, decided)
                 if not options.dry_run:
                     await self._categories.add(shelving.fresh)
                     await self._store(decided)
-        return decided
+        untouched = len(tasks) - len(decided.new) - len(decided.changed) - len(decided.faults)
+        return replace(decided, unchanged=untouched)
+
+    async def _ours(self, sources: list[SourceProduct]) -> dict[str, Product]:
+        """Those that come back from an export of this shop."""
+        ids = {s.key: ProductId(s.product_id) for s in sources if s.product_id is not None}
+        if not ids:
+            return {}
+        found = await self._products.some(ids.values())
+        return {key: found[id_] for key, id_ in ids.items() if id_ in found}
+
+    async def _shelf(self, tasks: list["_Task"]) -> dict[VariantId, int]:
+        """What lies there of the products that come back."""
+        back = [task.old for task in tasks if task.returning and task.old is not None]
+        ids = [variant.id for product in back for variant in product.variants]
+        return await self._counting.on_hand(ids) if ids else {}
 
     async def _store(self, decided: _Decided) -> None:
         await self._products.add(decided.new)
@@ -205,13 +228,17 @@ class Importing:
         options: ImportOptions,
         shelving: Shelving,
         taken: set[str],
+        shelf: dict[VariantId, int],
         decided: _Decided,
     ) -> None:
         """Add what becomes of one product to `decided`; what it breaks refuses only itself."""
         placed = [shelving.place(names) for names in task.source.categories]
         try:
             product = self._product(task, options, [id_ for id_ in placed if id_], taken)
+            counts = self._counts(task, product, shelf)
             if task.old is not None:
+                if task.returning and not counts and same_but_for_the_source(product, task.old):
+                    return
                 product, changed = task.old.changed(self._clock.now(), product)
         except ShopError as error:
             decided.faults.append(_fault(task.source, error.code, error.detail))
@@ -223,7 +250,7 @@ class Importing:
             decided.changed.append(product)
             if not options.dry_run:
                 self._uow.emit(changed)
-        decided.counts.extend(self._counts(task.old, product))
+        decided.counts.extend(counts)
 
     def _product(
         self,
@@ -233,7 +260,7 @@ class Importing:
         taken: set[str],
     ) -> Product:
         source, old, now = task.source, task.old, self._clock.now()
-        variants = self._variants(source, old)
+        variants = self._variants(task)
         sellable = source.published and any(variant.offered for variant in variants)
         status = ProductStatus.ACTIVE if sellable else ProductStatus.DRAFT
         if old is not None and old.status is ProductStatus.ARCHIVED:
@@ -249,19 +276,26 @@ class Importing:
             categories=tuple(dict.fromkeys(categories)),
             tags=source.tags,
             specifications=source.specifications,
-            images=tuple(Image(url=image.url, alt=image.alt) for image in source.images),
+            images=_images(source, old),
             variants=variants,
             currency=source.currency or options.currency,
             hsn=source.hsn[:16] if source.hsn.isascii() else "",
             tax_basis_points=options.tax_basis_points if tax is None else tax,
-            source_key=task.key,
-            source_digest=task.digest,
+            source_key=old.source_key if old and task.returning else task.key,
+            source_digest=old.source_digest if old and task.returning else task.digest,
             created_at=now,
             updated_at=now,
         )
 
-    def _variants(self, source: SourceProduct, old: Product | None) -> tuple[Variant, ...]:
-        have = {variant.key: variant for variant in old.variants} if old else {}
+    def _variants(self, task: "_Task") -> tuple[Variant, ...]:
+        source, had = task.source, task.old.variants if task.old else ()
+        if task.returning:  # the file has the keys of an export, and not those that are kept here
+            have = {outer_key(one.options): one for one in had if not one.withdrawn}
+            keys = {one.key for one in source.variants}
+            gone = [one for one in had if one.withdrawn or outer_key(one.options) not in keys]
+            told = [self._variant(one, have.get(one.key)) for one in source.variants]
+            return (*told, *(replace(one, withdrawn=True) for one in gone))
+        have = {variant.key: variant for variant in had}
         told = [self._variant(one, have.get(one.key)) for one in source.variants]
         keys = {one.key for one in source.variants}
         gone = [replace(one, withdrawn=True) for key, one in have.items() if key not in keys]
@@ -272,8 +306,10 @@ class Importing:
         lower = was is None or source.price is None or was <= source.price
         return Variant(
             id=old.id if old else VariantId(self._ids.new()),
-            key=source.key,
-            title=" / ".join(value for _, value in source.options)[:512],
+            key=old.key if old else source.key,
+            title=old.title
+            if old and old.options == source.options
+            else " / ".join(value for _, value in source.options)[:512],
             sku=source.sku[:255],
             options=source.options,
             price=source.price,
@@ -284,9 +320,15 @@ class Importing:
             source_stock=max(0, source.stock),
         )
 
-    def _counts(self, old: Product | None, product: Product) -> list[Count]:
-        """Only what the source counts differently than last time: we have sold since then."""
-        last = {variant.id: variant.source_stock for variant in old.variants} if old else {}
+    def _counts(self, task: "_Task", product: Product, shelf: dict[VariantId, int]) -> list[Count]:
+        """Only what the source counts differently than last time: we have sold since then.
+
+        Of what comes back the shelf itself is what was counted last.
+        """
+        old = task.old.variants if task.old else ()
+        last: dict[VariantId, int | None] = {one.id: one.source_stock for one in old}
+        if task.returning:
+            last.update(shelf)
         return [
             Count(id=self._ids.new(), variant_id=variant.id, quantity=variant.source_stock or 0)
             for variant in product.variants
@@ -299,10 +341,12 @@ class _Task(Struct, frozen=True):
     key: bytes
     digest: bytes
     old: Product | None
+    returning: bool = False  # from an export of this shop; staff may have changed it since
 
     @property
     def settled(self) -> bool:
-        return self.old is not None and self.old.source_digest == self.digest
+        same = self.old is not None and self.old.source_digest == self.digest
+        return same and not self.returning
 
     def slugs(self) -> tuple[str, str]:
         """The slug it would like, and the one that is its own for sure."""
@@ -347,9 +391,30 @@ def _source_key(source: str, key: str) -> bytes:
 
 def _digest(source: SourceProduct, options: ImportOptions) -> bytes:
     """Of all that the product depends on; the record's number says nothing about it."""
-    said = replace(source, record=0)
+    said = msgspec.to_builtins(replace(source, record=0))
+    del said["product_id"]  # another shop's export is known by its key, as any other file
     told = _EDITION, said, options.currency, options.tax_basis_points
     return sha256(msgspec.json.encode(told)).digest()
+
+
+def _at_home(source: SourceProduct, site: str) -> SourceProduct:
+    """With the addresses of our own pictures as they are stored."""
+    if source.product_id is None:
+        return source
+    return replace(
+        source,
+        images=tuple(replace(image, url=at_home(image.url, site)) for image in source.images),
+        variants=tuple(replace(one, image=at_home(one.image, site)) for one in source.variants),
+    )
+
+
+def _images(source: SourceProduct, old: Product | None) -> tuple[Image, ...]:
+    """The sizes of pictures that we know already stay known."""
+    known = {image.url: image for image in old.images} if old else {}
+    return tuple(
+        replace(known.get(image.url) or Image(url=image.url), alt=image.alt)
+        for image in source.images
+    )
 
 
 def _fault(source: SourceProduct, code: str, message: str) -> SourceFault:

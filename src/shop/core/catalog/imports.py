@@ -130,6 +130,7 @@ class ImportRun:
             currency=report.currency,
             tax_basis_points=self._terms.tax_basis_points,
             dry_run=report.dry_run,
+            site=self._terms.site,
         )
 
         async def save(progress: ImportProgress) -> None:

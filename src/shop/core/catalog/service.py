@@ -40,6 +40,7 @@ class CatalogTerms(Struct, frozen=True):
 
     currency: str
     tax_basis_points: int
+    site: str = ""  # the address of this shop
 
 
 class ProductDraft(Struct, frozen=True, kw_only=True):

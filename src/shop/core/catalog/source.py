@@ -3,6 +3,8 @@
 A feed reader (an adapter per format) yields these; `Importing` turns them into products.
 """
 
+from uuid import UUID
+
 from msgspec import Struct
 
 
@@ -29,7 +31,10 @@ class SourceVariant(Struct, frozen=True, kw_only=True):
 
 
 class SourceProduct(Struct, frozen=True, kw_only=True):
-    """`key` is the source's own identity (handle, uniq_id); `record` the first record's number."""
+    """`key` is the source's own identity (handle, uniq_id); `record` the first record's number.
+
+    `product_id` is ours: the file is an export of this shop, or of one like it.
+    """
 
     key: str
     record: int
@@ -45,6 +50,7 @@ class SourceProduct(Struct, frozen=True, kw_only=True):
     currency: str | None = None  # None: the currency the import was started with
     hsn: str = ""
     tax_basis_points: int | None = None  # None: the shop's default rate
+    product_id: UUID | None = None
 
 
 class SourceFault(Struct, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ def import_(
             currency=money,
             tax_basis_points=settings.tax.default_basis_points,
             dry_run=dry_run,
+            site=str(settings.site.url),
         )
 
         async def tell(progress: ImportProgress) -> None:

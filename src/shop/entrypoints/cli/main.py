@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("migrate:migrate", "Bring the database to this version's schema."),
     "demo": ("demo:demo", "Load the demo catalogue."),
     "import": ("import_:import_", "Import products from another shop's export."),
+    "export": ("export:export", "Write the catalogue for another shop, or to keep."),
     "create-admin": ("create_admin:create_admin", "Make the first administrator."),
     "reset-factors": (
         "reset_factors:reset_factors",
