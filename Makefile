@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers lint fmt bench image lock clean
+.PHONY: help run test test-servers lint fmt bench bench-servers image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime
 TESTING := $(VENV)/.testing
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
@@ -53,6 +53,9 @@ fmt: $(TESTING) ## format the code and mend what can be mended safely
 
 bench: $(TESTING) ## measure the shop on this machine; writes build/bench.json
 	@exec $(PY) bench/run.py $(ARGS)
+
+bench-servers: $(TESTING) test-servers ## measure it on MariaDB, Redis, Kafka; writes build/bench-servers.json
+	@exec $(PY) bench/run_servers.py $(ARGS)
 
 image: ## build the container image (docker or podman); IMAGE=name:tag
 	@tool=$$(command -v docker || command -v podman) \

@@ -127,7 +127,7 @@ class _Bench:
         return {
             "load generator": self._generator.name,
             "processors": os.cpu_count(),
-            "processor": _processor(),
+            "processor": processor(),
             "placement": str(self._cores),
             "busy before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
             "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -318,13 +318,18 @@ class _Bench:
         except sqlite3.Error as error:
             good, detail = False, f"could not count: {error}"
         self._checks.append(Check("orders", good, detail))
-        code, output = await self._shop.call("audit")
-        for _ in range(AUDIT_TRIES if code else 0):  # events of the last orders may be overdue
-            await asyncio.sleep(AUDIT_PAUSE)
-            code, output = await self._shop.call("audit")
-            if not code:
-                break
-        self._checks.append(Check("audit", not code, output.rsplit("\n", 1)[-1]))
+        self._checks.append(await audited(self._shop))
+
+
+async def audited(shop: Shop) -> Check:
+    """What `shop audit` says once the events of the last orders have had their time."""
+    code, output = await shop.call("audit")
+    for _ in range(AUDIT_TRIES if code else 0):
+        await asyncio.sleep(AUDIT_PAUSE)
+        code, output = await shop.call("audit")
+        if not code:
+            break
+    return Check("audit", not code, output.rsplit("\n", 1)[-1])
 
 
 def _orders(database: Path) -> int:
@@ -336,7 +341,7 @@ def _orders(database: Path) -> int:
         connection.close()
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -71,6 +71,12 @@ def free_port() -> int:
         return port
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has had of the processors so far, all its threads together."""
+    fields = (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Server:
     """One process of ours; its output goes to `log`, whose end is shown when it fails."""
 
@@ -148,17 +154,13 @@ class Server:
                 pids += map(int, children.read_text().split())
         return total / 1024
 
-    def _cpu_seconds(self) -> float:
-        fields = (Path("/proc") / str(self.pid) / "stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
     async def quiet(self, within: float = 15.0) -> bool:
         """Wait until work left over from an earlier load is done: under a tenth of a core."""
         deadline = perf_counter() + within
         while perf_counter() < deadline:
-            before, start = self._cpu_seconds(), perf_counter()
+            before, start = cpu_seconds(self.pid), perf_counter()
             await asyncio.sleep(0.3)
-            if self._cpu_seconds() - before < 0.1 * (perf_counter() - start):
+            if cpu_seconds(self.pid) - before < 0.1 * (perf_counter() - start):
                 return True
         return False
 
@@ -176,6 +178,7 @@ class Shop(Server):
         folder: Path,
         core: int | frozenset[int] | None,
         more: Mapping[str, str] | None = None,
+        role: str = "all",
     ) -> None:
         port, data = free_port(), folder / "data"
         own = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
@@ -190,11 +193,12 @@ class Shop(Server):
             "SHOP_LOG_LEVEL": "warning",
             **(more or {}),
         }
-        command = [sys.executable, "-m", "shop", "run", "--role", "all"]
+        command = [sys.executable, "-m", "shop", "run", "--role", role]
         config = ROOT / "config" / "shop.toml"
         if config.exists():
             command += ["--config", str(config)]
-        super().__init__(command, port, core, folder / "shop.log", own)
+        super().__init__(command, port, core, folder / f"shop-{role}.log", own)
+        self.folder = folder
         self.database = data / "shop.db"
 
     async def call(self, *arguments: str, within: float = 300.0) -> tuple[int, str]:

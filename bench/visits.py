@@ -15,7 +15,8 @@ from bench.servers import BenchError
 
 PRODUCTS = "/api/v1/products"
 LIST = f"{PRODUCTS}?limit=24"
-CARTS = "/api/v1/cart/items"
+CART = "/api/v1/cart"
+CARTS = f"{CART}/items"
 CHECKOUT = "/api/v1/checkout"
 LINES = 3
 STOCK = 5_000_000
@@ -112,10 +113,12 @@ class Customers:
         (listed_page,) = await self.fetch([http("GET", LIST)], {200})
         self._etag = listed_page.header("ETag")
 
-    async def fetch(self, requests: Sequence[bytes], expected: set[int]) -> list[Answer]:
+    async def fetch(
+        self, requests: Sequence[bytes], expected: set[int], connections: int = 32
+    ) -> list[Answer]:
         """The answers to all; refuses the first that is missing or has another status."""
         answers = []
-        for answer in await fetch(self.port, requests):
+        for answer in await fetch(self.port, requests, connections):
             if answer is None or answer.status not in expected:
                 got = "no answer" if answer is None else f"{answer.status} {answer.body[:300]!r}"
                 line = requests[0].split(b"\r\n", 1)[0].decode()
@@ -169,20 +172,27 @@ class Customers:
             tokens = await self.carts_of_one(lacking)
             await self.filled(tokens, self.fill(tokens))
         chosen, self._full = self._full[:many], self._full[many:]
-        body = {
-            "email": "buyer@example.com",
-            "shipping_address": ADDRESS,
-            "payment_method": "online",
-        }
-        return [
-            http(
-                "POST",
-                CHECKOUT,
-                body,
-                {"X-Cart-Token": token, "Idempotency-Key": secrets.token_hex(16)},
-            )
-            for token in chosen
-        ]
+        return [_checkout(token) for token in chosen]
+
+    async def hot_checkouts(self, many: int) -> list[bytes]:
+        """The same of carts that hold one piece each of one and the same variant."""
+        answers = await self.fetch([self._add(self._variants[0])] * many, {200, 201})
+        return [_checkout(answer.header("X-Cart-Token")) for answer in answers]
+
+    async def carts(self, many: int) -> list[bytes]:
+        """Looks into so many full carts of guests."""
+        tokens = await self.carts_of_one(many)
+        await self.filled(tokens, self.fill(tokens))
+        return [http("GET", CART, headers={"X-Cart-Token": token}) for token in tokens]
+
+    async def own_carts(self, many: int) -> list[bytes]:
+        """Looks of so many customers, who are signed in, each into the cart of the account."""
+        answers = await self.fetch(await self.logins(many), {200}, connections=1)
+        bodies = [msgspec.json.decode(answer.body) for answer in answers]
+        bearers = [{"Authorization": f"Bearer {body['access_token']}"} for body in bodies]
+        item = {"variant_id": self._variants[0], "quantity": 1}
+        await self.fetch([http("POST", CARTS, item, bearer) for bearer in bearers], {200, 201})
+        return [http("GET", CART, headers=bearer) for bearer in bearers]
 
     def signups(self, many: int) -> list[bytes]:
         """Sign-ups of so many new people."""
@@ -242,3 +252,9 @@ class Customers:
             http("POST", "/api/v1/login", {"email": email, "password": password})
             for email, password in self._users
         ]
+
+
+def _checkout(token: str) -> bytes:
+    body = {"email": "buyer@example.com", "shipping_address": ADDRESS, "payment_method": "online"}
+    headers = {"X-Cart-Token": token, "Idempotency-Key": secrets.token_hex(16)}
+    return http("POST", CHECKOUT, body, headers)
