@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -247,6 +248,28 @@ async def test_staff_of_a_strict_shop_may_only_enrol_at_first(storage: str, tmp_
         done = await boss.step(await boss.ticket(), code=await boss.code())
         assert Role.ADMIN in done.json()["user"]["roles"]
         assert (await client.get(users, headers=bearer(done.json()))).status_code == 200
+
+
+async def test_an_administrator_takes_factors_away_but_not_their_own(
+    client: Client, shop: AsyncContainer, asha: Owner
+) -> None:
+    mine = asha.headers
+    me = (await client.get("/api/v1/me", headers=mine)).json()["id"]
+    path = f"/api/v1/admin/users/{me}/factors"
+    async with shop() as scope:
+        await (await scope.get(Admins)).create("boss@example.com", PASSWORD)
+    boss = bearer(await client.log_in("boss@example.com"))
+    problem(await client.delete(path, headers=boss), 409, "second-factor-missing")
+    await asha.set_up_app()
+    problem(await client.delete(path, headers=mine), 403, "denied")
+    assert (await client.delete(path, headers=boss)).status_code == 204
+    assert await client.status(mine) == 401
+    await client.log_in()
+    own = (await client.get("/api/v1/me", headers=boss)).json()["id"]
+    refused = await client.delete(f"/api/v1/admin/users/{own}/factors", headers=boss)
+    problem(refused, 409, "own-factors")
+    nobody = await client.delete(f"/api/v1/admin/users/{uuid4()}/factors", headers=boss)
+    problem(nobody, 404, "user-not-found")
 
 
 async def test_of_parallel_steps_with_one_code_one_gets_in(asha: Owner) -> None:

@@ -3,7 +3,7 @@ from msgspec.structs import replace
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
-from shop.core.users.postal import COUNTRIES, STATES, checked, phone, pin_code, state_code
+from shop.core.users.postal import COUNTRIES, STATES, checked, line, phone, pin_code, state_code
 
 HOME = PostalAddress(
     name="Asha Rao",
@@ -83,3 +83,14 @@ def test_the_field_at_fault_is_named(field: str) -> None:
     with pytest.raises(Malformed) as caught:
         checked(replace(HOME, **{field: "\0"}))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["Asha \u202eoaR", "Asha\u2067", "a\0b", "\ud800"])
+def test_a_name_holds_nothing_that_turns_or_hides_what_stands_beside_it(name: str) -> None:
+    with pytest.raises(Malformed):
+        line(name, "name")
+
+
+def test_names_of_any_script_are_taken_as_they_are() -> None:
+    for name in ("\u0936\u094d\u200d\u092f\u093e\u092e", "O\u2019Neill", "\u674e\u5c0f\u9f99"):
+        assert line(name, "name") == name

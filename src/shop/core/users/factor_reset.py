@@ -5,6 +5,7 @@ from shop.core.kernel.acts import Did, by_operator
 from shop.core.kernel.errors import Conflict
 from shop.core.kernel.ids import UserId
 from shop.core.users.factor_changes import FactorChanges
+from shop.core.users.factors import FactorMissing
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import SessionEnded, UserNotFound
 from shop.ports.system import Clock
@@ -84,9 +85,10 @@ class FactorAdmin:
     def __init__(self, factors: FactorReset) -> None:
         self._factors = factors
 
-    async def reset(self, caller: Caller, user_id: UserId) -> bool:
-        """Whether there were any. Raises `UserNotFound` or `OwnFactors`."""
+    async def reset(self, caller: Caller, user_id: UserId) -> None:
+        """Raises `UserNotFound`, `OwnFactors`, or `FactorMissing` when there are none."""
         caller.require(Permission.USERS_WRITE)
         if user_id == caller.user_id:
             raise OwnFactors("Your own second factors are changed in your account.")
-        return await self._factors.reset(user_id, caller.did)
+        if not await self._factors.reset(user_id, caller.did):
+            raise FactorMissing("There is no second factor to take away.")

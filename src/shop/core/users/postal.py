@@ -82,6 +82,8 @@ _STATE_CODES = (
     | _FORMER
 )
 
+#: Marks that turn the direction of the words after them: a name could seem to be another.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _PIN = re.compile("[1-9][0-9]{5}")
 _PUNCTUATION = re.compile(r"[\s().\u2010-\u2015/-]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -112,11 +114,12 @@ def checked(address: PostalAddress) -> PostalAddress:
 
 
 def line(text: str, field: str, *, empty: bool = False) -> str:
-    """One line of text: blanks run together, and nothing that cannot be printed."""
+    """One line of text: blanks run together, nothing that cannot be printed, and nothing that
+    turns the direction of what stands beside it."""
     plain = text.isascii()
     tidy = " ".join((text if plain else unicodedata.normalize("NFC", text)).split())
     if not (plain and tidy.isprintable()) and any(
-        unicodedata.category(c) in {"Cc", "Cs"} for c in tidy
+        unicodedata.category(c) in {"Cc", "Cs"} or c in _TURNING for c in tidy
     ):
         raise Malformed("There are characters in it that nobody can print.", field=field)
     if not tidy and not empty:

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, get, put
+from litestar import Controller, delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from shop.core.kernel.access import Caller, Role
 from shop.core.kernel.ids import UserId
 from shop.core.users.admins import UserAdmin
+from shop.core.users.factor_reset import FactorAdmin
 from shop.core.users.model import User
 from shop.entrypoints.http.api.identity import UserView
 from shop.entrypoints.http.served import Given, served
@@ -72,3 +73,12 @@ class UserAdminController(Controller):
         """Make somebody customer, staff or admin; it holds from their next call on."""
         assigned = await admin.assign(caller, UserId(user_id), frozenset(data.roles))
         return RolesView.of(assigned)
+
+    @delete("/{user_id:uuid}/factors")
+    @served
+    async def reset_factors(
+        self, user_id: FromPath[UUID], caller: Caller, factors: Given[FactorAdmin]
+    ) -> None:
+        """Let somebody in again who lost their second factor: all are taken away, every session
+        ends, and the owner is told by mail. Make sure first who is asking."""
+        await factors.reset(caller, UserId(user_id))

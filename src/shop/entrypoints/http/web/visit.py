@@ -76,6 +76,10 @@ NOTES = {
     "factor-first": "Staff of this shop need a second factor. Please set one up to go on.",
     "factor-added": "It is set up: from now on we ask for it when you sign in.",
     "factor-removed": "It is removed.",
+    "factors-reset": "Their second factors are taken away, and every device is signed out.",
+    "factors-none": "There is no second factor; nothing was changed.",
+    "own-factors": "Your own second factors are changed in your account, under Security.",
+    "own-role": "Nobody may take the administrator's role from themselves.",
     "factor-last": "Staff keep a second factor: set up another before removing this one.",
     "email-waits": "Saved. Please open the link we have sent to the new e-mail address.",
     "removed": "Removed.",
@@ -111,6 +115,8 @@ _TROUBLE = frozenset(
         "sign-in-late",
         "factor-first",
         "factor-last",
+        "own-factors",
+        "own-role",
         "last-variant",
         "category-in-use",
         "few-left",
@@ -427,6 +433,10 @@ class Visit:
     @property
     def reads_log(self) -> bool:
         return self.caller.may(Permission.LOG_READ)
+
+    @property
+    def sees_users(self) -> bool:
+        return self.caller.may(Permission.USERS_READ)
 
     @property
     def keeps_clients(self) -> bool:

@@ -9,11 +9,15 @@ from shop.entrypoints.http.web.pages.backoffice import (
     overview,
     pictures,
     products,
+    users,
     variants,
 )
 
 ROUTES = tuple(
     handler
-    for module in (overview, orders, products, variants, pictures, categories, emails, log, clients)
+    for module in (
+        *(overview, orders, products, variants, pictures, categories),
+        *(emails, users, clients, log),
+    )
     for handler in module.ROUTES
 )
