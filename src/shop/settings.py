@@ -204,6 +204,12 @@ class Security(Section, frozen=True):
     staff_second_factor: bool = False
 
 
+class Backup(Section, frozen=True):
+    """Without a key a backup is not encrypted, which `shop backup` refuses in production."""
+
+    key: Secret = Secret("")
+
+
 class Limits(Section, frozen=True):
     enabled: bool = True
     cart_per_minute: Positive = 600
@@ -311,6 +317,7 @@ class Settings(Section, frozen=True):
     razorpay: Razorpay = Razorpay()
     orders: Orders = Orders()
     security: Security = Security()
+    backup: Backup = Backup()
     limits: Limits = Limits()
     passwords: Passwords = Passwords()
     tax: Tax = Tax()
@@ -389,6 +396,7 @@ def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple
     _check_proxies(settings, name_of)
     site = _site(settings, name_of)
     _check_production(settings, name_of)
+    _check_backup(settings, name_of)
     providers = Providers(named=_providers(sections, settings.site, name_of))
     return replace(settings, site=site, providers=providers), warnings
 
@@ -658,6 +666,14 @@ def _check_issuer(issuer: str, site: Site, name: str) -> None:
         )
     if parts.query or parts.fragment or len(issuer) > ISSUER_LENGTH or not issuer.isascii():
         raise SettingsError(f"{name}: must have no ? and no #, and at most 255 characters.")
+
+
+def _check_backup(settings: Settings, name_of: _NameOf) -> None:
+    key = settings.backup.key.reveal()
+    if key and (len(key) < SECRET_LENGTH or len(set(key)) < SECRET_VARIETY):
+        raise SettingsError(
+            f"{name_of('backup', 'key')}: is weak; give at least {SECRET_LENGTH} random characters."
+        )
 
 
 def _check_production(settings: Settings, name_of: _NameOf) -> None:

@@ -1,6 +1,7 @@
 """Pictures and other files the shop shows."""
 
 from abc import abstractmethod
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -20,3 +21,7 @@ class Media(Protocol):
 
     @abstractmethod
     async def get(self, key: str) -> Medium | None: ...
+
+    @abstractmethod
+    def every(self) -> AsyncIterator[str]:
+        """Every key, in no order."""

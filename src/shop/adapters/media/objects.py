@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +46,7 @@ class ObjectMedia(Media):
         self._folder = folder
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
-        if not _KEY.fullmatch(key) or _TYPES.get(key.rpartition(".")[2]) != content_type:
+        if content_type_of(key) != content_type:
             raise ValueError(f"{key!r} is no key for {content_type}.")
         path = _path(key)
         # A folder keeps no attributes. Elsewhere a proxy may hand the object out by itself.
@@ -62,8 +62,8 @@ class ObjectMedia(Media):
             await asyncio.to_thread(_keep, self._folder / path)
 
     async def get(self, key: str) -> Medium | None:
-        content_type = _TYPES.get(key.rpartition(".")[2])
-        if content_type is None or not _KEY.fullmatch(key):
+        content_type = content_type_of(key)
+        if content_type is None:
             return None
         with _translated():
             try:
@@ -71,6 +71,20 @@ class ObjectMedia(Media):
             except FileNotFoundError:
                 return None
             return Medium(bytes(await found.bytes_async()), content_type)
+
+    async def every(self) -> AsyncIterator[str]:
+        with _translated():
+            async for page in self._store.list():
+                for found in page:
+                    key = found["path"].rpartition("/")[2]
+                    # The doctor's probe is no picture, and neither is what others put there.
+                    if found["path"] == _path(key) and content_type_of(key) is not None:
+                        yield key
+
+
+def content_type_of(key: str) -> str | None:
+    """Of a file that may be kept; None for what is no key."""
+    return _TYPES.get(key.rpartition(".")[2]) if _KEY.fullmatch(key) else None
 
 
 def memory_store() -> MemoryStore:

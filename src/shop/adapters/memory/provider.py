@@ -2,6 +2,7 @@
 
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.memory.backup import NoBackup
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
 from shop.adapters.memory.cart import MemoryCarts
 from shop.adapters.memory.checkup import InProcess
@@ -32,6 +33,7 @@ from shop.adapters.memory.users import (
     MemoryUserReads,
     MemoryUsers,
 )
+from shop.ports.backup import DatabaseBackup
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cache import Cache, RateLimiter, SteadyCache
 from shop.ports.cart import Carts
@@ -176,6 +178,10 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.APP)
     def dead_letters(self, store: MemoryStore) -> DeadLetters:
         return MemoryDeadLetters(store)
+
+    @provide(scope=Scope.APP)
+    def backup(self) -> DatabaseBackup:
+        return NoBackup()
 
     @provide(scope=Scope.APP)
     def lease(self, store: MemoryStore, clock: Clock) -> Lease:

@@ -8,6 +8,8 @@ from dishka import Provider, Scope, alias, provide
 from shop.adapters.sql.checkup import SqliteCheckup
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.sqlite import SqliteDatabase
+from shop.adapters.sql.sqlite_backup import SqliteBackup
+from shop.ports.backup import DatabaseBackup
 from shop.ports.checkup import DatabaseCheckup
 from shop.ports.system import Schema
 
@@ -31,3 +33,7 @@ class SqliteFile(Provider):
     @provide
     def checkup(self) -> DatabaseCheckup:
         return SqliteCheckup(self._path)
+
+    @provide
+    def backup(self) -> DatabaseBackup:
+        return SqliteBackup(self._path)

@@ -6,8 +6,10 @@ from dishka import Provider, Scope, provide
 
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.mysql import MysqlDatabase
+from shop.adapters.sql.mysql_backup import MysqlBackup
 from shop.adapters.sql.mysql_checkup import MysqlCheckup
 from shop.adapters.sql.mysql_schema import MysqlSchema
+from shop.ports.backup import DatabaseBackup
 from shop.ports.checkup import DatabaseCheckup
 from shop.ports.system import Ids, Schema
 
@@ -34,3 +36,7 @@ class MysqlServer(Provider):
     @provide
     def checkup(self) -> DatabaseCheckup:
         return MysqlCheckup(self._url)
+
+    @provide
+    def backup(self) -> DatabaseBackup:
+        return MysqlBackup(self._url)

@@ -81,14 +81,16 @@ def lock_of(database: str) -> str:
 
 def _migrate(connection: sa.Connection) -> bool:
     if schema.current(connection) is None:
-        # Whatever the server's own defaults: text compares byte by byte, as it does in SQLite.
-        name = connection.dialect.identifier_preparer.quote(
-            str(connection.scalar(sa.text("SELECT DATABASE()")))
-        )
-        connection.exec_driver_sql(
-            f"ALTER DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        )
+        prepare(connection)
     return schema.migrate(connection)
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Whatever the server's own defaults: text compares byte by byte, as it does in SQLite."""
+    name = connection.dialect.identifier_preparer.quote(
+        str(connection.scalar(sa.text("SELECT DATABASE()")))
+    )
+    connection.exec_driver_sql(f"ALTER DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
 
 
 async def too_old(connection: AsyncConnection) -> str | None:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from shop.core.kernel.errors import Conflict
+from shop.ports.backup import Dumped
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 #: A migration's file begins with its revision, and revisions are numbered in order.
@@ -46,6 +47,18 @@ def is_newer(connection: Connection) -> bool:
     """Whether a later version has migrated it."""
     at = current(connection)
     return at is not None and at not in _KNOWN
+
+
+def refuse_unfit(dumped: Dumped, kind: str) -> None:
+    """Raises `Conflict` for a dump of another kind of database, or of a newer version's."""
+    if dumped.kind != kind:
+        raise Conflict(
+            f"The backup is of {dumped.kind}, and SHOP_DATABASE_URL names {kind}; name the same."
+        )
+    if dumped.revision not in _KNOWN:
+        raise SchemaNewer(
+            f"The backup (at {dumped.revision}) belongs to a newer version of shop; use that one."
+        )
 
 
 def migrate(connection: Connection) -> bool:

@@ -50,9 +50,23 @@ def read_settings(config: Path | None) -> Settings:
 
 def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     """Run `work(container)` on a migrated shop; expected errors become one clear line."""
+    from shop.ports.system import Schema
+
+    async def migrated(container: Any) -> T:
+        schema = await container.get(Schema)
+        if not settings.site.production and not settings.shares_database:
+            await schema.migrate()
+        if (problem := await schema.problem()) is not None:
+            raise Failure(problem)
+        return await work(container)
+
+    return in_bare_container(settings, migrated)
+
+
+def in_bare_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
+    """The same on a database as it is, or that is not there yet."""
     from shop.core.kernel.errors import ShopError
     from shop.entrypoints import logs
-    from shop.ports.system import Schema
     from shop.wiring import make_container
 
     logs.configure(json=settings.log.format == "json", level=settings.log.level)
@@ -60,11 +74,6 @@ def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     async def main() -> T:
         container = make_container(settings)
         try:
-            schema = await container.get(Schema)
-            if not settings.site.production and not settings.shares_database:
-                await schema.migrate()
-            if (problem := await schema.problem()) is not None:
-                raise Failure(problem)
             return await work(container)
         finally:
             await container.close()

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "oauth-client": ("oauth_client:oauth_client", "Add, list or remove programs people let in."),
     "keys": ("keys:keys", "Rotate the keys that sign tokens."),
     "audit": ("audit:audit", "Compare stock, orders, payments, events and mails."),
+    "backup": ("backup:backup", "Write database and pictures to one encrypted file."),
+    "restore": ("restore:restore", "Bring a backup back, into an empty place only."),
     "doctor": ("doctor:doctor", "Check the settings and every server they name."),
     "dlq": ("dlq:dlq", "List or replay events that a consumer gave up on."),
     "openapi": ("openapi:openapi", "Print the OpenAPI document."),

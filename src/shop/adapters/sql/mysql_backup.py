@@ -1,0 +1,165 @@
+"""A server's own dump and client programs, which read what a replica may write meanwhile."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from shop.adapters.sql import schema
+from shop.adapters.sql.mysql import make_engine
+from shop.adapters.sql.mysql_errors import translated
+from shop.adapters.sql.mysql_schema import prepare
+from shop.core.kernel.errors import Conflict, Unavailable
+from shop.ports.backup import DatabaseBackup, Dumped
+
+T = TypeVar("T")
+
+_KIND = "mysql"
+_BLOCK = 1 << 20
+#: Seconds a program may neither give nor take a byte.
+_STALLED = 300
+#: `--single-transaction` reads one moment of all tables without locking them.
+_DUMP = (
+    "--single-transaction",
+    "--quick",
+    "--hex-blob",
+    "--skip-lock-tables",
+    "--no-tablespaces",
+    "--triggers",
+    "--default-character-set=utf8mb4",
+)
+_LOAD = ("--default-character-set=utf8mb4", "--binary-mode", "--batch")
+
+
+class MysqlBackup(DatabaseBackup):
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._where = make_url(url)
+
+    async def dump(self, write: Callable[[bytes], None]) -> Dumped:
+        revision = await self._ask(schema.current)
+        if revision is None:
+            raise Conflict("The database is empty; there is nothing to back up.")
+        async with self._program(("mariadb-dump", "mysqldump"), _DUMP) as process:
+            if process.stdout is None:
+                raise RuntimeError("It was started with a pipe.")
+            while True:
+                async with asyncio.timeout(_STALLED):
+                    block = await process.stdout.read(_BLOCK)
+                if not block:
+                    break
+                write(block)
+        if await self._ask(schema.current) != revision:
+            raise Conflict("The database was migrated meanwhile; run `shop backup` again.")
+        return Dumped(_KIND, revision)
+
+    async def fits(self, dumped: Dumped) -> None:
+        schema.refuse_unfit(dumped, _KIND)
+        if await self._ask(lambda connection: sa.inspect(connection).get_table_names()):
+            raise Conflict(
+                f"The database {self._where.database} has tables; restore into an empty one:"
+                " create another, and name it in SHOP_DATABASE_URL."
+            )
+
+    async def restore(self, blocks: Iterable[bytes]) -> None:
+        await self._ask(prepare)
+        async with self._program(("mariadb", "mysql"), _LOAD) as process:
+            if process.stdin is None:
+                raise RuntimeError("It was started with a pipe.")
+            try:
+                for block in blocks:
+                    process.stdin.write(block)
+                    async with asyncio.timeout(_STALLED):
+                        await process.stdin.drain()
+            except ConnectionError:
+                pass  # it has ended, and says why
+            process.stdin.close()
+
+    async def _ask(self, work: Callable[[sa.Connection], T]) -> T:
+        engine = make_engine(self._url, (), poolclass=NullPool, prepared=0)
+        try:
+            with translated():
+                async with engine.connect() as connection:
+                    return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _program(
+        self, names: Sequence[str], options: Sequence[str]
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Runs to its end, which must be a good one; it reads the password from a private file."""
+        found = next(filter(None, map(shutil.which, names)), None)
+        if found is None:
+            raise Unavailable(f"{names[0]} is not installed; install the client of the database.")
+        with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+            file = Path(folder) / "client.cnf"
+            file.touch(mode=0o600)
+            file.write_text(option_file(self._where), encoding="utf-8")
+            process = await asyncio.create_subprocess_exec(
+                found,
+                f"--defaults-file={file}",
+                *options,
+                str(self._where.database),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            said = asyncio.ensure_future(_last_words(process))
+            try:
+                yield process
+                async with asyncio.timeout(_STALLED):
+                    code = await process.wait()
+                if code:
+                    raise Unavailable(f"{Path(found).name} failed: {await said}")
+            except TimeoutError as error:
+                why = f"{Path(found).name} did nothing for {_STALLED} s; see the server."
+                raise Unavailable(why) from error
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+                await said
+
+
+async def _last_words(process: asyncio.subprocess.Process) -> str:
+    """The end of what it says about itself; all of it is read, so that it never waits for us."""
+    said = b""
+    while process.stderr is not None and (more := await process.stderr.read(4096)):
+        said = (said + more)[-500:]
+    return said.decode(errors="replace").strip()
+
+
+def option_file(where: sa.URL) -> str:
+    """What the programs need to connect as the shop does."""
+    options = {
+        "host": where.host,
+        "port": where.port or 3306,
+        "protocol": "tcp",
+        "user": where.username or "",
+        "password": where.password or "",
+    }
+    tls = {key: str(value) for key, value in where.query.items() if key.startswith("ssl_")}
+    checked = tls.pop("ssl_check_hostname", "true").lower() not in {"false", "0", "no", "off"}
+    options |= {key.replace("_", "-"): value for key, value in tls.items()}
+    if "ssl_ca" in tls or "ssl_capath" in tls:
+        # Each program knows one of these, and passes over the other.
+        options["loose-ssl-mode"] = "VERIFY_IDENTITY" if checked else "VERIFY_CA"
+        options["loose-ssl-verify-server-cert"] = int(checked)
+    elif tls:
+        options["loose-ssl-mode"] = "REQUIRED"
+        options["loose-ssl"] = 1
+    lines = "".join(f"{key}={_quoted(value)}\n" for key, value in options.items())
+    return f"[client]\n{lines}[mysqldump]\nloose-set-gtid-purged=OFF\nloose-column-statistics=0\n"
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
