@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from shop.core.kernel.ids import UserId
-from shop.core.users.factors import Factors, Passkey, Ticket
+from shop.core.users.factors import Factors, Passkey
 from shop.core.users.model import User
+from shop.core.users.tickets import Ticket
 
 
 class SecondFactors(Protocol):

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import PasskeyId, UserId
-from shop.core.users.factors import Factors, Passkey, Ticket
+from shop.core.users.factors import Factors, Passkey
 from shop.core.users.model import EmailAddress, User
+from shop.core.users.tickets import Ticket
 from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import Users

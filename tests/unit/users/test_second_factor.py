@@ -15,6 +15,7 @@ from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import PasskeyId, SessionId, UserId
 from shop.core.users.admission import SignedIn
 from shop.core.users.enrolment import AppEnrolment, Enrolled, PasskeyEnrolment
+from shop.core.users.factor_facts import Method
 from shop.core.users.factor_guard import Proof
 from shop.core.users.factor_reset import FactorRescue
 from shop.core.users.factors import (
@@ -23,13 +24,11 @@ from shop.core.users.factors import (
     Factors,
     FactorsUnreadable,
     LastFactor,
-    Method,
     PasskeyNotFound,
     PasskeyRefused,
     ProofNeeded,
     SecondFactorRequired,
     SecondFactorWrong,
-    Ticket,
     TicketInvalid,
     TooManyPasskeys,
 )
@@ -39,6 +38,7 @@ from shop.core.users.passwords import ChangePassword, PasswordChange
 from shop.core.users.second_step import PasskeySignIn, SecondStep, SecondSteps
 from shop.core.users.service import Accounts, SignUp
 from shop.core.users.signing_in import LogIn, SignIn
+from shop.core.users.tickets import Ticket
 from shop.core.users.tidying import IdentityTidying
 from shop.ports.factors import OneTimeCodes
 from shop.ports.outbox import Envelope

@@ -13,7 +13,8 @@ from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import ProfileId
 from shop.core.users.admission import SignedIn
-from shop.core.users.factors import Factors, Method, SecondFactorRequired
+from shop.core.users.factor_facts import Method
+from shop.core.users.factors import Factors, SecondFactorRequired
 from shop.core.users.linked import (
     ConsentDenied,
     EmailUnproven,

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from shop.adapters.memory.store import MemoryUnitOfWork
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import UserId
-from shop.core.users.factors import Factors, Ticket
+from shop.core.users.factors import Factors
+from shop.core.users.tickets import Ticket
 from shop.ports.factors import SecondFactors, Tickets
 
 

@@ -13,7 +13,8 @@ from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import second_factors, sign_in_tickets
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.kernel.ids import UserId
-from shop.core.users.factors import Factors, Passkey, Ticket
+from shop.core.users.factors import Factors, Passkey
+from shop.core.users.tickets import Ticket
 from shop.ports.factors import SecondFactors, Tickets
 
 _FACTORS = (

@@ -2,6 +2,7 @@
 
 from dishka import Provider, Scope, alias, provide
 
+from shop.adapters.sql.addresses import SqlAddresses, SqlBuyers
 from shop.adapters.sql.cart import SqlCarts
 from shop.adapters.sql.checkup import EventLogCheckup
 from shop.adapters.sql.clients import (
@@ -20,13 +21,7 @@ from shop.adapters.sql.leases import SqlLease
 from shop.adapters.sql.secrets import SqlSecrets
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
 from shop.adapters.sql.user_reads import SqlUserReads
-from shop.adapters.sql.users import (
-    SqlAddresses,
-    SqlBuyers,
-    SqlMailTokens,
-    SqlSessions,
-    SqlUsers,
-)
+from shop.adapters.sql.users import SqlMailTokens, SqlSessions, SqlUsers
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers

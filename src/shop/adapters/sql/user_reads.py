@@ -8,10 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from shop.adapters.sql.addresses import to_address
 from shop.adapters.sql.conn import Conn, Params, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import addresses, sessions, users
-from shop.adapters.sql.users import to_address, to_session, to_user
+from shop.adapters.sql.users import to_session, to_user
 from shop.core.kernel.access import Role
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import SessionId, UserId

@@ -1,6 +1,5 @@
-"""Accounts, sessions and addresses."""
+"""Accounts, sessions and what was mailed for them."""
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +10,12 @@ from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import one
 from shop.adapters.sql.errors import Taken, lost
-from shop.adapters.sql.tables import addresses, mail_tokens, sessions, users
+from shop.adapters.sql.tables import mail_tokens, sessions, users
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.versioned import as_change, update_of
 from shop.core.kernel.access import Role
-from shop.core.kernel.ids import AddressId, SessionId, UserId
-from shop.core.kernel.postal import PostalAddress
+from shop.core.kernel.ids import SessionId, UserId
 from shop.core.users.model import (
-    Address,
-    AddressNotFound,
     EmailAddress,
     EmailTaken,
     MailToken,
@@ -27,30 +24,16 @@ from shop.core.users.model import (
     User,
     UserNotFound,
 )
-from shop.ports.checkout import Buyer, Buyers
-from shop.ports.users import Addresses, MailTokens, Sessions, Users
-
-
-def _update(table: sa.Table) -> sa.Update:
-    """Every column but the key, if nobody else was faster."""
-    values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}") for c in table.c if c.name != "id"}
-    same = table.c.id == bindparam("same_id"), table.c.version == bindparam("seen")
-    return table.update().where(*same).values(values)
-
-
-def _changed(row: dict[str, Any]) -> dict[str, Any]:
-    new = {f"new_{name}": value for name, value in row.items() if name != "id"}
-    return new | {"same_id": row["id"], "seen": row["version"], "new_version": row["version"] + 1}
-
+from shop.ports.users import MailTokens, Sessions, Users
 
 _USER = sa.select(users).where(users.c.id == bindparam("user_id")).with_for_update()
 _USER_BY_EMAIL = sa.select(users).where(users.c.email_key == bindparam("key")).with_for_update()
 _NEW_USER = users.insert()
-_CHANGED_USER = _update(users)
+_CHANGED_USER = update_of(users)
 
 _SESSION = sa.select(sessions).where(sessions.c.id == bindparam("session_id")).with_for_update()
 _NEW_SESSION = sessions.insert()
-_CHANGED_SESSION = _update(sessions)
+_CHANGED_SESSION = update_of(sessions)
 _ALIVE = (
     sa.select(sessions)
     .where(
@@ -92,34 +75,6 @@ _VOID_TOKENS = (
 )
 _OLD_TOKENS = mail_tokens.delete().where(mail_tokens.c.expires_at < bindparam("before"))
 
-_ADDRESSES = (
-    sa.select(addresses)
-    .where(addresses.c.user_id == bindparam("user_id"))
-    .order_by(addresses.c.id)
-    .with_for_update()
-)
-_ADDRESS = (
-    sa.select(addresses)
-    .where(addresses.c.id == bindparam("address_id"), addresses.c.user_id == bindparam("user_id"))
-    .with_for_update()
-)
-_NEW_ADDRESS = addresses.insert()
-_CHANGED_ADDRESS = _update(addresses)
-_NO_ADDRESS = addresses.delete().where(addresses.c.id == bindparam("address_id"))
-
-#: Locked, so that nobody deletes the account while an order is placed for it.
-_BUYERS = (
-    sa.select(users.c.id, users.c.email)
-    .where(users.c.id.in_(bindparam("user_ids", expanding=True)))
-    .order_by(users.c.id)
-    .with_for_update(read=True)
-)
-_BUYERS_ADDRESSES = (
-    sa.select(addresses.c.id, addresses.c.user_id, addresses.c.address)
-    .where(addresses.c.user_id.in_(bindparam("user_ids", expanding=True)))
-    .order_by(addresses.c.id)
-)
-
 
 class SqlUsers(Users):
     def __init__(self, uow: SqlUnitOfWork) -> None:
@@ -143,7 +98,7 @@ class SqlUsers(Users):
 
     async def save(self, user: User) -> User:
         try:
-            touched = await self._uow.conn.run(_CHANGED_USER, _changed(_user_row(user)))
+            touched = await self._uow.conn.run(_CHANGED_USER, as_change(_user_row(user)))
         except Taken as error:
             raise _taken(error) from error
         if touched != 1:
@@ -163,7 +118,7 @@ class SqlSessions(Sessions):
         return None if row is None else to_session(row)
 
     async def save(self, session: Session) -> Session:
-        row = _changed(msgspec.structs.asdict(session))
+        row = as_change(msgspec.structs.asdict(session))
         if await self._uow.conn.run(_CHANGED_SESSION, row) != 1:
             raise lost("this session")
         return replace(session, version=session.version + 1)
@@ -174,7 +129,7 @@ class SqlSessions(Sessions):
         rows = await self._uow.conn.rows(_ALIVE, {"user_id": user_id, "at": at})
         ended = [replace(to_session(row), ended_at=at) for row in rows if row.id != but]
         if ended:
-            changed = [_changed(msgspec.structs.asdict(session)) for session in ended]
+            changed = [as_change(msgspec.structs.asdict(session)) for session in ended]
             await self._uow.conn.run(_CHANGED_SESSION, changed)
         return [replace(session, version=session.version + 1) for session in ended]
 
@@ -221,50 +176,6 @@ class SqlMailTokens(MailTokens):
 
     async def forget(self, before: datetime) -> int:
         return await self._uow.conn.run(_OLD_TOKENS, {"before": before})
-
-
-class SqlAddresses(Addresses):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
-        self._uow = uow
-
-    async def of(self, user_id: UserId) -> list[Address]:
-        rows = await self._uow.conn.rows(_ADDRESSES, {"user_id": user_id})
-        return [to_address(row) for row in rows]
-
-    async def get(self, user_id: UserId, address_id: AddressId) -> Address:
-        which = {"user_id": user_id, "address_id": address_id}
-        row = await one(self._uow.conn, _ADDRESS, which)
-        if row is None:
-            raise AddressNotFound("There is no such address.")
-        return to_address(row)
-
-    async def add(self, address: Address) -> None:
-        await self._uow.conn.run(_NEW_ADDRESS, _address_row(address))
-
-    async def save(self, addresses: Sequence[Address]) -> list[Address]:
-        rows = [_changed(_address_row(address)) for address in addresses]
-        if rows and await self._uow.conn.run(_CHANGED_ADDRESS, rows) != len(rows):
-            raise lost("this address")
-        return [replace(address, version=address.version + 1) for address in addresses]
-
-    async def remove(self, address: Address) -> None:
-        await self._uow.conn.run(_NO_ADDRESS, {"address_id": address.id})
-
-
-class SqlBuyers(Buyers):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
-        self._uow = uow
-
-    async def find(self, users: Iterable[UserId]) -> dict[UserId, Buyer]:
-        wanted = {"user_ids": sorted(set(users))}
-        if not wanted["user_ids"]:
-            return {}
-        places: dict[UserId, dict[AddressId, PostalAddress]] = {}
-        for row in await self._uow.conn.rows(_BUYERS_ADDRESSES, wanted):
-            postal = msgspec.convert(row.address, PostalAddress)
-            places.setdefault(row.user_id, {})[row.id] = postal
-        rows = await self._uow.conn.rows(_BUYERS, wanted)
-        return {r.id: Buyer(email=r.email, addresses=places.get(r.id, {})) for r in rows}
 
 
 def _taken(error: Taken) -> Exception:
@@ -323,27 +234,5 @@ def to_session(row: Any) -> Session:
         last_used_at=row.last_used_at,
         expires_at=row.expires_at,
         ended_at=row.ended_at,
-        version=row.version,
-    )
-
-
-def _address_row(address: Address) -> dict[str, Any]:
-    return {
-        "id": address.id,
-        "user_id": address.user_id,
-        "address": address.postal,
-        "is_default": address.is_default,
-        "created_at": address.created_at,
-        "version": address.version,
-    }
-
-
-def to_address(row: Any) -> Address:
-    return Address(
-        id=AddressId(row.id),
-        user_id=UserId(row.user_id),
-        postal=msgspec.convert(row.address, PostalAddress),
-        is_default=row.is_default,
-        created_at=row.created_at,
         version=row.version,
     )

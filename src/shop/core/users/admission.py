@@ -5,16 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from shop.core.users.factors import (
-    PASSWORD,
-    SecondFactorRequired,
-    Ticket,
-    TicketInvalid,
-    mark_of,
-)
+from shop.core.users.factors import PASSWORD, SecondFactorRequired, TicketInvalid
 from shop.core.users.issuing import Issuer, RefreshToken, TokenPair
 from shop.core.users.letters import as_text, hash_of
 from shop.core.users.model import TokenInvalid, User
+from shop.core.users.tickets import Ticket, mark_of
 from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork

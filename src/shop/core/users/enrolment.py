@@ -10,16 +10,9 @@ from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import PasskeyId
 from shop.core.users.factor_changes import FactorChanges
+from shop.core.users.factor_facts import SecondFactorAdded
 from shop.core.users.factor_guard import FactorGuard, Proof
-from shop.core.users.factors import (
-    KEY,
-    OTP,
-    CodeWrong,
-    Factors,
-    Passkey,
-    PasskeyRefused,
-    SecondFactorAdded,
-)
+from shop.core.users.factors import KEY, OTP, CodeWrong, Factors, Passkey, PasskeyRefused
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import User
 from shop.core.users.postal import line

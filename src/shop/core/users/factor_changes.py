@@ -1,14 +1,14 @@
 """What each change of second factors brings with it."""
 
 from shop.core.kernel.ids import UserId
-from shop.core.users.factors import (
-    Factors,
+from shop.core.users.factor_facts import (
     RecoveryCodesMade,
     RecoveryCodeUsed,
     SecondFactorAdded,
     SecondFactorRemoved,
     SecondFactorsReset,
 )
+from shop.core.users.factors import Factors
 from shop.core.users.letters import Letters
 from shop.core.users.model import User
 from shop.ports.factors import SecondFactors

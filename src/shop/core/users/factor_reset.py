@@ -6,8 +6,9 @@ from shop.core.kernel.errors import Conflict
 from shop.core.kernel.ids import UserId
 from shop.core.users.factor_changes import FactorChanges
 from shop.core.users.factors import FactorMissing
+from shop.core.users.facts import SessionEnded
 from shop.core.users.liveness import Liveness
-from shop.core.users.model import SessionEnded, UserNotFound
+from shop.core.users.model import UserNotFound
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import EmailAddresses, Sessions, Users

@@ -1,32 +1,27 @@
 """What people show besides their password, and the steps of a sign-in that asks for it."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
-from hashlib import sha256
 from typing import ClassVar
-from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from shop.core.kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
-from shop.core.kernel.events import Event
 from shop.core.kernel.ids import PasskeyId, UserId
-from shop.core.users.model import User
+from shop.core.users.factor_facts import (
+    Method,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
+    SecondFactorAdded,
+    SecondFactorRemoved,
+    SecondFactorsReset,
+)
 
 #: How somebody proved who they are, as RFC 8176 names it: words with spaces between them, of
 #: which `mfa` says that more than one factor was shown.
 PASSWORD = "pwd"  # noqa: S105 - the name of a method
 OTP = "otp mfa"
 KEY = "pop mfa"
-
-
-class Method(StrEnum):
-    """`code` comes from an app, `recovery` from a list on paper."""
-
-    TOTP = "totp"
-    RECOVERY = "recovery"
-    PASSKEY = "passkey"
 
 
 class SecondFactorRequired(Unauthenticated):
@@ -88,45 +83,6 @@ class CodeWrong(Invalid):
 
 class FactorsUnreadable(Conflict):
     code = "second-factor-unreadable"
-
-
-class _FactorEvent(Event, frozen=True, kw_only=True):
-    aggregate = "user"
-    topic = "shop.users"
-
-    user_id: UserId
-
-    @property
-    def subject(self) -> UUID:
-        return self.user_id
-
-
-class SecondFactorAdded(_FactorEvent, frozen=True, kw_only=True):
-    fact = "second_factor_added"
-
-    method: Method
-
-
-class SecondFactorRemoved(_FactorEvent, frozen=True, kw_only=True):
-    fact = "second_factor_removed"
-
-    method: Method
-
-
-class RecoveryCodesMade(_FactorEvent, frozen=True, kw_only=True):
-    fact = "recovery_codes_made"
-
-
-class RecoveryCodeUsed(_FactorEvent, frozen=True, kw_only=True):
-    fact = "recovery_code_used"
-
-    left: int
-
-
-class SecondFactorsReset(_FactorEvent, frozen=True, kw_only=True):
-    """All of them were taken away by whoever runs the shop."""
-
-    fact = "second_factors_reset"
 
 
 class Passkey(Struct, frozen=True, kw_only=True):
@@ -310,49 +266,6 @@ class Factors(Struct, frozen=True, kw_only=True):
         return bare, SecondFactorsReset(user_id=self.user_id, at=at)
 
 
-class Ticket(Struct, frozen=True, kw_only=True):
-    """A sign-in half done, known by the SHA-256 of its secret.
-
-    Without a user it is one by passkey alone, of whom nothing is known yet.
-    """
-
-    LASTS: ClassVar[timedelta] = timedelta(minutes=10)
-    TRIES: ClassVar[int] = 5
-
-    hash: bytes
-    user_id: UserId | None
-    password_mark: bytes | None = None
-    first: str = PASSWORD
-    challenge: bytes | None = None
-    failures: int = 0
-    expires_at: datetime
-    used_at: datetime | None = None
-    version: int = 0
-
-    def __repr__(self) -> str:
-        return f"Ticket({self.user_id})"
-
-    def check(self, at: datetime) -> None:
-        """Raises `TicketInvalid`."""
-        if self.used_at is not None or at >= self.expires_at or self.failures >= self.TRIES:
-            raise TicketInvalid("This sign-in took too long or too many tries; please begin anew.")
-
-    def ask(self, challenge: bytes) -> "Ticket":
-        return replace(self, challenge=challenge)
-
-    def use(self, at: datetime) -> "Ticket":
-        return replace(self, used_at=at, challenge=None)
-
-    def fail(self) -> "Ticket":
-        """A challenge counts once."""
-        return replace(self, failures=self.failures + 1, challenge=None)
-
-
 def _without_idle_codes(factors: Factors) -> Factors:
     """Codes on paper stand in for a factor; without one they open nothing."""
     return factors if factors.methods else replace(factors, recovery=())
-
-
-def mark_of(user: User) -> bytes:
-    """Changes with the password, so that a new one ends every sign-in half done."""
-    return sha256((user.password_hash or "").encode()).digest()

@@ -1,7 +1,7 @@
 """Asking for the mail that lets somebody choose a new password."""
 
+from shop.core.users.facts import PasswordResetRequested
 from shop.core.users.letters import Letters
-from shop.core.users.model import PasswordResetRequested
 from shop.core.users.service import MailLimit
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork

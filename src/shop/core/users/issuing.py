@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from shop.core.kernel.access import Scope
 from shop.core.kernel.ids import SessionId
+from shop.core.users.facts import SessionStarted
 from shop.core.users.letters import as_text, secret_of
 from shop.core.users.model import (
     FIRST_PARTY,
     GrantInvalid,
     IdentityRules,
     Session,
-    SessionStarted,
     TokenInvalid,
     User,
 )

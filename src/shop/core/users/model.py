@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
-from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,9 +18,18 @@ from shop.core.kernel.errors import (
     ShopError,
     Unauthenticated,
 )
-from shop.core.kernel.events import Event
 from shop.core.kernel.ids import AddressId, SessionId, UserId
 from shop.core.kernel.postal import PostalAddress
+from shop.core.users.facts import (
+    EmailChanged,
+    EmailChangeRequested,
+    EmailVerified,
+    PasswordChanged,
+    RolesChanged,
+    SessionEnded,
+    SessionStarted,
+    UserRegistered,
+)
 
 #: The client that `/login` signs in to: the shop's own.
 FIRST_PARTY = "shop"
@@ -81,64 +89,6 @@ class GrantInvalid(ShopError):
     """A refresh token that is unknown, used up, expired or of an ended session."""
 
     code = "invalid-grant"
-
-
-class _UserEvent(Event, frozen=True, kw_only=True):
-    aggregate = "user"
-    topic = "shop.users"
-
-    user_id: UserId
-
-    @property
-    def subject(self) -> UUID:
-        return self.user_id
-
-
-class UserRegistered(_UserEvent, frozen=True, kw_only=True):
-    fact = "registered"
-
-
-class EmailVerified(_UserEvent, frozen=True, kw_only=True):
-    fact = "email_verified"
-
-
-class EmailChangeRequested(_UserEvent, frozen=True, kw_only=True):
-    fact = "email_change_requested"
-
-
-class EmailChanged(_UserEvent, frozen=True, kw_only=True):
-    fact = "email_changed"
-
-
-class ProfileChanged(_UserEvent, frozen=True, kw_only=True):
-    fact = "profile_changed"
-
-
-class PasswordChanged(_UserEvent, frozen=True, kw_only=True):
-    fact = "password_changed"
-
-
-class PasswordResetRequested(_UserEvent, frozen=True, kw_only=True):
-    fact = "password_reset_requested"
-
-
-class RolesChanged(_UserEvent, frozen=True, kw_only=True):
-    fact = "roles_changed"
-
-    roles: tuple[str, ...]
-
-
-class SessionStarted(_UserEvent, frozen=True, kw_only=True):
-    fact = "session_started"
-
-    session_id: SessionId
-
-
-class SessionEnded(_UserEvent, frozen=True, kw_only=True):
-    fact = "session_ended"
-
-    session_id: SessionId
-    reason: str
 
 
 class EmailAddress(Struct, frozen=True):

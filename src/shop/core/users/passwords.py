@@ -8,13 +8,13 @@ from msgspec import Struct
 from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import SessionId
+from shop.core.users.facts import SessionEnded
 from shop.core.users.letters import Letters, hash_of
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import (
     MailToken,
     Purpose,
     ResetAnswerWrong,
-    SessionEnded,
     TokenExpired,
     TokenInvalid,
     User,

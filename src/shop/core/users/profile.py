@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.errors import Malformed
+from shop.core.users.facts import ProfileChanged
 from shop.core.users.letters import Letters
-from shop.core.users.model import EmailAddress, EmailTaken, ProfileChanged, User
+from shop.core.users.model import EmailAddress, EmailTaken, User
 from shop.core.users.passwords import ResetAnswers
 from shop.core.users.postal import line, phone
 from shop.ports.system import Clock

@@ -11,14 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from shop.core.kernel.ids import UserId
-from shop.core.users.factors import (
-    KEY,
-    OTP,
-    Factors,
-    FactorsUnreadable,
-    PasskeyRefused,
-    RecoveryCodeUsed,
-)
+from shop.core.users.factor_facts import RecoveryCodeUsed
+from shop.core.users.factors import KEY, OTP, Factors, FactorsUnreadable, PasskeyRefused
 from shop.ports.factors import OneTimeCodes, PasskeyCeremonies, Vault, VaultShut
 
 _DIGITS = 6

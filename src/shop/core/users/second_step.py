@@ -12,15 +12,8 @@ from shop.core.kernel.errors import Malformed, ShopError
 from shop.core.kernel.ids import UserId
 from shop.core.users.admission import Admission, Admitted, HalfSignIns, SignedIn
 from shop.core.users.factor_changes import FactorChanges
-from shop.core.users.factors import (
-    Factors,
-    Method,
-    PasskeyRefused,
-    SecondFactorWrong,
-    Ticket,
-    TicketInvalid,
-    mark_of,
-)
+from shop.core.users.factor_facts import Method
+from shop.core.users.factors import Factors, PasskeyRefused, SecondFactorWrong, TicketInvalid
 from shop.core.users.model import (
     BadCredentials,
     IdentityRules,
@@ -29,6 +22,7 @@ from shop.core.users.model import (
     UserNotFound,
 )
 from shop.core.users.proving import Passed, Proving
+from shop.core.users.tickets import Ticket, mark_of
 from shop.ports.factors import PasskeyCeremonies
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork

@@ -10,12 +10,22 @@ from shop.core.notifications import model as notifications
 from shop.core.orders import model as orders
 from shop.core.payments import model as payments
 from shop.core.privacy import model as privacy
-from shop.core.users import factors, linked, model as users
+from shop.core.users import factor_facts, facts as users, linked
 from shop.entrypoints.actors.lanes import Arrived
 from shop.ports.bus import UNREADABLE
 from shop.ports.outbox import Envelope
 
-_MODELS = (catalog, inventory, notifications, orders, payments, users, factors, linked, privacy)
+_MODELS = (
+    catalog,
+    inventory,
+    notifications,
+    orders,
+    payments,
+    users,
+    factor_facts,
+    linked,
+    privacy,
+)
 
 
 def _published() -> dict[str, type[Event]]:

@@ -15,6 +15,7 @@ from shop.entrypoints.http.web.pages import (
     identity,
     orders,
     privacy,
+    second_step,
     social,
 )
 
@@ -27,6 +28,7 @@ _PAGES = (
         checkout,
         orders,
         identity,
+        second_step,
         factors,
         social,
         privacy,

@@ -28,11 +28,12 @@ from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
 from shop.core.users.browsers import KnownBrowsers
-from shop.core.users.factors import SecondFactorRequired, Ticket
+from shop.core.users.factors import SecondFactorRequired
 from shop.core.users.issuing import TokenPair
 from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
 from shop.core.users.profile import Profile
 from shop.core.users.sessions import Refreshing, SignOut
+from shop.core.users.tickets import Ticket
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of

@@ -10,12 +10,8 @@ from msgspec import Struct
 from shop.core.kernel.errors import Malformed
 from shop.core.users.authorizing import THINKING, Authorizing
 from shop.core.users.clients import ClientNotFound, RedirectUnknown
-from shop.core.users.factors import (
-    Method,
-    SecondFactorRequired,
-    SecondFactorWrong,
-    TicketInvalid,
-)
+from shop.core.users.factor_facts import Method
+from shop.core.users.factors import SecondFactorRequired, SecondFactorWrong, TicketInvalid
 from shop.core.users.model import BadCredentials, TooManyFailures, WeakPassword
 from shop.core.users.profile import Profile
 from shop.core.users.second_step import SecondStep, SecondSteps

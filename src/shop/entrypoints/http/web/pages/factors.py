@@ -1,8 +1,6 @@
-"""The second step of a sign-in, passkeys, and where people set up their second factors."""
+"""Where people set up their second factors."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -17,135 +15,26 @@ from shop.core.users.factors import (
     CodeWrong,
     FactorMissing,
     LastFactor,
-    Method,
     PasskeyNotFound,
     PasskeyRefused,
     ProofNeeded,
     SecondFactorWrong,
-    TicketInvalid,
     TooManyPasskeys,
 )
 from shop.core.users.model import BadCredentials, TooManyFailures
-from shop.core.users.second_step import PasskeySignIn, SecondStep, SecondSteps
 from shop.entrypoints.http.qr import qr_svg
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import Errors, Form, local_path
+from shop.entrypoints.http.web.forms import Errors, Form
+from shop.entrypoints.http.web.pages.second_step import answer_in
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import TICKET, Visit, visited
+from shop.entrypoints.http.web.visit import Visit, visited
 
 _HOME = "/account/second-factor"
 _UNFIT = 422
-_DIGITS = 6
 _KEY_GROUP = 4
 _NEW = "Your second factor is on. From now on we ask for it when you sign in."
 _RENEWED = "These replace the codes you had before."
-
-
-def _next(visit: Visit) -> str:
-    given = visit.form["next"] or visit.request.query_params.get("next", "")
-    return local_path(given, "/account")
-
-
-def _device(visit: Visit) -> str:
-    return visit.request.headers.get("user-agent", "")[:200]
-
-
-def _answer(visit: Visit) -> dict[str, Any]:
-    """What the browser's passkey said; nonsense is refused like a wrong key."""
-    try:
-        return msgspec.json.decode(visit.form["passkey"], type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-
-
-# --- signing in ---
-
-
-@page("/sign-in/second-factor")
-@visited
-async def second_page(
-    visit: Visit, steps: Given[SecondSteps], signing: Given[PasskeySignIn]
-) -> Reply:
-    if visit.caller.user_id is not None:
-        return visit.see(_next(visit))
-    return await _second_page(visit, steps, signing, Errors())
-
-
-async def _second_page(
-    visit: Visit, steps: SecondSteps, signing: PasskeySignIn, errors: Errors, status: int = 200
-) -> Reply:
-    ticket = visit.held(TICKET)
-    options = b""
-    try:
-        methods = await steps.methods(ticket)
-        if Method.PASSKEY in methods:
-            options = msgspec.json.encode((await signing.ask(ticket)).options)
-    except TicketInvalid:
-        visit.hold(TICKET, "", 0)
-        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
-    return await visit.page(
-        "second_step.html",
-        http_status=status,
-        methods=methods,
-        options=options.decode(),
-        next=_next(visit),
-        form=Form(),
-        errors=errors,
-    )
-
-
-@form("/sign-in/second-factor")
-@visited
-async def second_step(
-    visit: Visit, steps: Given[SecondSteps], signing: Given[PasskeySignIn]
-) -> Reply:
-    errors, status = Errors(), 401
-    try:
-        told = await steps.complete(_shown(visit))
-    except TicketInvalid:
-        return await _second_page(visit, steps, signing, errors)
-    except SecondFactorWrong:
-        errors["code"] = "This is not right, or was used before."
-        if visit.form["passkey"]:
-            errors = Errors({"": "This passkey was not accepted. Please try again."})
-    except TooManyFailures as wait:
-        errors[""], status = wait.detail, 429
-    if errors:
-        return await _second_page(visit, steps, signing, errors, status)
-    visit.hold(TICKET, "", 0)
-    await visit.sign_in(told.tokens)
-    return visit.see(_next(visit), "signed-in")
-
-
-def _shown(visit: Visit) -> SecondStep:
-    """Six digits are of the app, everything else is meant as a recovery code."""
-    ticket, device = visit.held(TICKET), _device(visit)
-    if visit.form["passkey"]:
-        return SecondStep(ticket=ticket, passkey=_answer(visit), device=device)
-    typed = visit.form.text("code")
-    if len(typed.replace(" ", "")) <= _DIGITS:
-        return SecondStep(ticket=ticket, code=typed, device=device)
-    return SecondStep(ticket=ticket, recovery_code=typed, device=device)
-
-
-@form("/sign-in/passkey")
-@visited
-async def passkey_sign_in(visit: Visit, signing: Given[PasskeySignIn]) -> Reply:
-    errors = Errors()
-    try:
-        told = await signing.complete(visit.form["ticket"], _answer(visit), _device(visit))
-    except TicketInvalid:
-        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
-    except BadCredentials:
-        errors[""] = "This passkey is not known here. Please sign in with your password."
-        typed = Form(next=_next(visit))
-        return await visit.page("sign_in.html", http_status=401, form=typed, errors=errors)
-    await visit.sign_in(told.tokens)
-    return visit.see(_next(visit), "signed-in")
-
-
-# --- setting up ---
 
 
 @page(_HOME)
@@ -289,7 +178,7 @@ async def add_passkey(
     visit: Visit, apps: Given[AppEnrolment], passkeys: Given[PasskeyEnrolment]
 ) -> Reply:
     try:
-        enrolled = await passkeys.finish(visit.caller, visit.form["name"][:100], _answer(visit))
+        enrolled = await passkeys.finish(visit.caller, visit.form["name"][:100], answer_in(visit))
     except (PasskeyRefused, TooManyPasskeys, Malformed) as no:
         return await visit.page(
             "second_factor.html",
@@ -316,9 +205,6 @@ async def remove_passkey(
 
 
 ROUTES = (
-    second_page,
-    second_step,
-    passkey_sign_in,
     overview,
     begin_app,
     app_page,
