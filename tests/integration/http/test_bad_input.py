@@ -150,6 +150,26 @@ async def test_an_unknown_content_type_is_refused(site: Shop, kind: str) -> None
         assert refused(answer) == (415, "unsupported-media-type"), path
 
 
+async def test_an_upload_is_a_form_with_a_file(site: Shop) -> None:
+    staff = await site.staff()
+    for path in ("imports", f"products/{uuid4()}/images"):
+        url = f"{ADMIN}/{path}"
+        typed = await site.client.post(url, json={}, headers=staff)
+        assert refused(typed) == (415, "unsupported-media-type"), path
+        empty = await site.client.post(url, files={"other": b"x"}, headers=staff)
+        assert refused(empty) == MALFORMED, path
+        assert "file" in [error["field"] for error in empty.json()["errors"]], path
+
+
+async def test_an_adjustment_by_nothing_names_its_field(site: Shop) -> None:
+    [variant] = await site.goods(3)
+    url = f"{ADMIN}/inventory/{variant}/adjustments"
+    body = {"delta": 0, "reason": "counted"}
+    answer = await site.client.post(url, json=body, headers=await site.staff())
+    assert refused(answer) == MALFORMED
+    assert [error["field"] for error in answer.json()["errors"]] == ["delta"]
+
+
 async def test_a_wrong_method_is_told_the_right_ones(site: Shop) -> None:
     for method, path, allowed in [
         ("DELETE", "login", "POST"),
@@ -241,6 +261,8 @@ async def test_checkout_wants_a_key_that_can_be_read(site: Shop) -> None:
     body = {"payment_method": "online", "shipping_address": HOME, "email": "a@example.com"}
     missing = await site.client.post(f"{API}/checkout", json=body, headers=guest)
     assert refused(missing) == (400, "idempotency-key-missing")
+    sooner = await site.client.post(f"{API}/checkout", json={}, headers=guest)
+    assert refused(sooner) == (400, "idempotency-key-missing"), "the key comes before the body"
     for odd in ("", " ", "a b", "x" * 256, "a\tb"):
         headers = {**guest, "Idempotency-Key": odd}
         answer = await site.client.post(f"{API}/checkout", json=body, headers=headers)

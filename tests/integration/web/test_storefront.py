@@ -11,6 +11,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from shop.core.checkout.settlement import AttemptFailed
 from shop.core.kernel.access import Role
 from shop.core.kernel.money import Money
 from shop.entrypoints.http.web.forms import amount, local_path
@@ -21,6 +22,7 @@ from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.uow import UnitOfWork
 from shop.settings import Site, Url
 from tests.kit.goods import stocked
+from tests.kit.orders import settle
 from tests.kit.storefront import (
     PASSWORD,
     SITE,
@@ -97,6 +99,20 @@ async def test_a_guest_buys_through_forms_alone_and_pays_at_the_gateway(
     for paper in ("invoice.pdf", "receipt.pdf"):
         pdf = await guest.get(f"/orders/{order.number}/{paper}")
         assert pdf.content.startswith(b"%PDF")
+
+
+async def test_a_failed_payment_is_told_and_can_be_tried_again(shop: Storefront, slug: str) -> None:
+    guest = shop.visitor()
+    answer = await guest.submit(await with_one_in_the_cart(guest, slug), "/checkout", **HOME)
+    gateway = answer.headers["location"]
+    back = await guest.client.post(gateway, data={"outcome": "failure"})
+    [order] = await orders(shop)
+    await settle(shop.container, AttemptFailed(payment_id=order.payment_id))
+    seen = await guest.get(back.headers["location"])
+    assert "The payment did not go through" in seen.text
+    assert "Pay now" in (await guest.get(f"/orders/{order.number}")).text
+    again = await guest.client.post(gateway, data={"outcome": "success"})
+    assert "is confirmed" in (await guest.get(again.headers["location"])).text
 
 
 async def test_a_stranger_sees_number_and_status_of_an_order_and_nothing_else(

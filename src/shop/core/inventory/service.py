@@ -14,7 +14,7 @@ from shop.core.inventory.model import (
     StockMove,
 )
 from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.errors import Invalid, NotFound, StaleWrite
+from shop.core.kernel.errors import Malformed, NotFound, StaleWrite
 from shop.core.kernel.ids import VariantId
 from shop.ports.idempotency import Idempotency, IdempotencyKey, KeyReused, Remembered
 from shop.ports.inventory import Shelf
@@ -72,7 +72,11 @@ class Stockroom:
         """Add to what lies on the shelf. Raises `OutOfStock` when held goods would be missing."""
         caller.require(Permission.INVENTORY_WRITE)
         if not 0 < abs(command.delta) <= _MOST:
-            raise Invalid("The difference must not be 0, nor beyond a thousand million.")
+            raise Malformed(
+                "The difference must not be 0, nor beyond a thousand million.",
+                field="delta",
+                kind="range",
+            )
         key = IdempotencyKey(command.key, caller.name) if command.key else None
         for _ in range(_TRIES - 1):
             # The twin of a request may have been stored meanwhile: then its answer is ours.

@@ -31,8 +31,9 @@ class Answer:
     def of(cls, view: Any, *headers: Header, status: int = 200) -> "Answer":
         return cls(_encode(view), *headers, status=status)
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         await send(
             {"type": "http.response.start", "status": self._status, "headers": self._headers}
         )
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+        body = b"" if scope.get("method") == "HEAD" else self._body
+        await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,7 +1,7 @@
 """The HTTP application: all routes, their documentation, and what stands before them."""
 
 from dishka import AsyncContainer
-from litestar import Litestar, get
+from litestar import HttpMethod, Litestar, get, route
 from litestar.datastructures import State
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
@@ -51,7 +51,7 @@ _COMPONENTS = Components(
 )
 
 
-@get("/healthz", include_in_schema=False)
+@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def healthz() -> Answer:
     return Answer(b'{"status":"ok"}')
 

@@ -5,7 +5,7 @@ import re
 
 from shop.core.kernel.errors import Malformed
 from shop.entrypoints.http.raw import body, header
-from shop.entrypoints.http.served import HttpRequest
+from shop.entrypoints.http.served import HttpRequest, Route
 from shop.ports.idempotency import IdempotencyKey
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
@@ -38,6 +38,12 @@ def required_key(request: HttpRequest, caller: str) -> IdempotencyKey:
             kind="missing",
         )
     return key
+
+
+def keyed(route: Route) -> Route:
+    """Refuse what has no key before its body is looked at. Put it below `served`."""
+    route.before_body = lambda request: required_key(request, "")  # type: ignore[attr-defined]
+    return route
 
 
 async def digest_of(request: HttpRequest) -> bytes:

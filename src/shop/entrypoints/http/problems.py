@@ -1,5 +1,6 @@
 """Every refusal as an RFC 9457 problem document."""
 
+import re
 from typing import Any
 
 import structlog
@@ -13,6 +14,8 @@ from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError
 
 log = structlog.get_logger()
+
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 
 STATUS: dict[type[ShopError], int] = {
     errors.Malformed: 400,
@@ -115,9 +118,10 @@ def problem_of(request: Request[Any, Any, Any], status: int, code: str, detail: 
 
 
 def _field(one: dict[str, Any]) -> FieldError:
-    return FieldError(
-        field=str(one.get("key", "")), code="value", message=str(one.get("message", ""))
-    )
+    message = str(one.get("message", ""))
+    if missing := _MISSING.search(message):  # the framework names the form, and not its field
+        return FieldError(field=missing[1], code="missing", message=message)
+    return FieldError(field=str(one.get("key", "")), code="value", message=message)
 
 
 def _answer(problem: Problem, headers: dict[str, str]) -> Response[Problem]:

@@ -67,6 +67,7 @@ def served(route: Route) -> Route:
         if name not in taken
     ]
     own_request = "request" in signature.parameters
+    before_body: Callable[[HttpRequest], object] = getattr(route, "before_body", _nothing)
     if not own_request:
         kept.append(
             inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -79,6 +80,7 @@ def served(route: Route) -> Route:
         if who is not None:
             auth: Authenticator = state.authenticator
             kwargs[who] = await auth.caller(header(request.scope, b"authorization"))
+        before_body(request)
         if body is not None:
             kwargs["data"] = await body.read(request)
         shelf = _shelf_of(state)
@@ -103,6 +105,10 @@ def served(route: Route) -> Route:
     }
     wrapper.json_body = body  # type: ignore[attr-defined]  # for the documentation
     return wrapper
+
+
+def _nothing(_request: HttpRequest) -> None:
+    """What most routes want to see before the body."""
 
 
 def _shelf_of(state: State) -> Shelf:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from litestar import Controller, delete, get, patch, post
 from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, MultipartBody
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -260,6 +261,12 @@ class ImportForm:
     currency: str = ""
 
 
+async def forms_only(request: HttpRequest) -> None:
+    """Refuse what is no upload at all."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise HTTPException(status_code=415, detail="Send multipart/form-data.")
+
+
 async def spooled(upload: UploadFile) -> BinaryIO:
     """A copy of the upload that outlives the request; on disk when it is large."""
     copy: Any = SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - whoever imports it closes it
@@ -321,7 +328,7 @@ class AdminCatalogController(Controller):
         """Archive it: nobody can buy it any more, and orders still know it."""
         await assortment.remove(caller, ProductId(product_id))
 
-    @post("/products/{product_id:uuid}/images", status_code=201)
+    @post("/products/{product_id:uuid}/images", status_code=201, before_request=forms_only)
     @served
     async def add_image(
         self,
@@ -363,7 +370,7 @@ class AdminCatalogController(Controller):
         """Remove an empty category."""
         await keeping.remove(caller, CategoryId(category_id))
 
-    @post("/imports", status_code=202)
+    @post("/imports", status_code=202, before_request=forms_only)
     @served
     async def start_import(
         self,

@@ -26,7 +26,7 @@ from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.bodies import AddressBody
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.api.views import CheckoutView
-from shop.entrypoints.http.idempotency import digest_of, required_key
+from shop.entrypoints.http.idempotency import digest_of, keyed, required_key
 from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.users import EmailAddresses
@@ -78,6 +78,7 @@ class CheckoutController(Controller):
         responses={201: ResponseSpec(CheckoutView, description="The order, and how to pay.")},
     )
     @served
+    @keyed
     async def place(
         self,
         request: HttpRequest,

@@ -245,6 +245,7 @@ async def returned(
         status=order.status,
         mine=visitor.owns(order),
         waiting=waiting,
+        failed=waiting and order.payment_status == "failed",
         again=count if waiting and count <= _LOOKS else 0,
     )
 
