@@ -110,6 +110,14 @@ class Email(Struct, frozen=True, kw_only=True):
             next_try_at=None,
         )
 
+    def hushed(self) -> "Email":
+        """As it may be shown to others than its reader."""
+        return replace(
+            self,
+            text=_ACCOUNT_LINK.sub(r"\1...", self.text),
+            html=_ACCOUNT_LINK.sub(r"\1...", self.html),
+        )
+
     def leaves(self, at: datetime) -> tuple["Email", EmailFailed | None]:
         """It is about to be handed to the post, unless it has been in doubt twice."""
         if self.status is EmailStatus.RESENDING:
@@ -124,9 +132,7 @@ class Email(Struct, frozen=True, kw_only=True):
     def went(self, at: datetime) -> tuple["Email", EmailSent]:
         """The post has taken it. Secrets that open an account are for the mailbox alone."""
         sent = replace(
-            self,
-            text=_ACCOUNT_LINK.sub(r"\1...", self.text),
-            html=_ACCOUNT_LINK.sub(r"\1...", self.html),
+            self.hushed(),
             status=EmailStatus.SENT,
             attempts=self.attempts + 1,
             next_try_at=None,

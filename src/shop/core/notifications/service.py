@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import EmailId
@@ -141,12 +143,13 @@ class MailRoom:
     ) -> Page[Email]:
         """Newest first."""
         caller.require(Permission.EMAILS_READ)
-        return await self._reads.page(which, limit, cursor)
+        page = await self._reads.page(which, limit, cursor)
+        return replace(page, items=tuple(email.hushed() for email in page.items))
 
     async def get(self, caller: Caller, email_id: EmailId) -> Email:
         """Raises `EmailNotFound`."""
         caller.require(Permission.EMAILS_READ)
-        return await self._reads.get(email_id)
+        return (await self._reads.get(email_id)).hushed()
 
     async def resend(self, caller: Caller, email_id: EmailId, key: str = "") -> Email:
         """Return the mail that goes out: one that failed itself, of a sent one a copy.
@@ -158,13 +161,13 @@ class MailRoom:
         async with self._uow.begin():
             email = await self._emails.get(email_id)
             if email.status in WAITING:
-                return email
+                return email.hushed()
             if email.status is EmailStatus.ERASED:
                 raise EmailErased("Whoever this mail went to has deleted their account.")
             if email.status is EmailStatus.FAILED:
                 [again] = await self._emails.save([email.again(now)])
                 self._uow.log(caller.did("email.resend", email.id, now))
-                return again
+                return again.hushed()
             fresh = EmailId(self._ids.new())
             known = sha256(f"{caller.name} {key}".encode()).hexdigest() if key else fresh.hex
             dedupe = f"again:{email.id.hex}:{known}"
@@ -174,4 +177,4 @@ class MailRoom:
                 raise StaleWrite("Somebody else resent this mail first.")
             if stored.id == fresh:  # a repeat of the key does nothing
                 self._uow.log(caller.did("email.resend", email.id, now, f"copy {fresh}"))
-            return stored
+            return stored.hushed()
