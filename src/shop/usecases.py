@@ -87,7 +87,7 @@ from shop.ports.uow import Units
 from shop.settings import Settings
 
 S = TypeVar("S")
-#: Seconds a desk rests after a batch: other processes get at SQLite, and more callers gather.
+#: Seconds a desk rests after a batch on SQLite, whose other processes have no queue.
 _PAUSE = 0.001
 
 
@@ -307,6 +307,10 @@ def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable
     return service
 
 
+def _rest(settings: Settings) -> float:
+    return 0.0 if settings.shares_database else _PAUSE
+
+
 class DeskRoom(Provider):
     scope = Scope.APP
 
@@ -317,13 +321,16 @@ class DeskRoom(Provider):
         return Desks()
 
     @provide
-    def carts(self, container: AsyncContainer, units: Units, gauges: Desks) -> CartDesk:
+    def carts(
+        self, container: AsyncContainer, units: Units, gauges: Desks, settings: Settings
+    ) -> CartDesk:
         service = _lasting(container, CartService)
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
             return await (await service()).serve_all(commands)
 
-        return CartDesk(Desk("carts", many, units, gauge=gauges.gauge("carts"), pause=_PAUSE))
+        gauge = gauges.gauge("carts")
+        return CartDesk(Desk("carts", many, units, gauge=gauge, pause=_rest(settings)))
 
     @provide
     def checkout(
@@ -331,6 +338,7 @@ class DeskRoom(Provider):
         container: AsyncContainer,
         units: Units,
         gauges: Desks,
+        settings: Settings,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
@@ -339,17 +347,17 @@ class DeskRoom(Provider):
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             return await (await service()).place_all(commands)
 
-        return CheckoutDesk(
-            Desk("checkout", many, units, gauge=gauges.gauge("checkout"), pause=_PAUSE)
-        )
+        gauge = gauges.gauge("checkout")
+        return CheckoutDesk(Desk("checkout", many, units, gauge=gauge, pause=_rest(settings)))
 
     @provide
-    def settlement(self, container: AsyncContainer, units: Units, gauges: Desks) -> SettlementDesk:
+    def settlement(
+        self, container: AsyncContainer, units: Units, gauges: Desks, settings: Settings
+    ) -> SettlementDesk:
         service = _lasting(container, Settlement)
 
         async def many(reports: Sequence[Report]) -> Sequence[Settled | ShopError]:
             return await (await service()).settle_all(reports)
 
-        return SettlementDesk(
-            Desk("settlement", many, units, gauge=gauges.gauge("settlement"), pause=_PAUSE)
-        )
+        gauge = gauges.gauge("settlement")
+        return SettlementDesk(Desk("settlement", many, units, gauge=gauge, pause=_rest(settings)))
