@@ -64,6 +64,21 @@ async def test_what_is_not_there_is_none(media: Media) -> None:
     assert await media.get("ab13.png") is None
 
 
+async def test_every_key_is_listed_and_nothing_else(media: Media) -> None:
+    assert [key async for key in media.every()] == []
+    for key in ("ab12.png", "cd34.png"):
+        await media.put(key, PNG, "image/png")
+    assert sorted([key async for key in media.every()]) == ["ab12.png", "cd34.png"]
+
+
+async def test_what_others_put_beside_the_pictures_is_not_listed(tmp_path: Path) -> None:
+    media = ObjectMedia(folder_store(tmp_path), folder=tmp_path)
+    for name in ("ab/notes.txt", "elsewhere/ab.png", "ab.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [key async for key in media.every()] == []
+
+
 async def test_a_key_keeps_what_it_had_first(media: Media) -> None:
     await media.put("ab12.png", PNG, "image/png")
     await media.put("ab12.png", b"another", "image/png")

@@ -1,6 +1,5 @@
 """`shop backup`."""
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from shop import __version__
-from shop.entrypoints.cli.common import Failure, in_bare_container, with_settings
+from shop.entrypoints.cli.common import Failure, at_work, in_bare_container, with_settings
 from shop.entrypoints.cli.import_ import meter
 from shop.settings import Settings
 
@@ -93,20 +92,10 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
 
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with _alone(place):
+        with at_work(settings):
             click.echo(in_bare_container(settings, work))
     except OSError as error:
         raise Failure(f"{place}: cannot be written ({error.strerror}).") from None
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    with (place / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(f"Another backup is being written to {place}.") from None
-        yield
 
 
 @contextmanager

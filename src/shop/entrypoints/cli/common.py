@@ -1,9 +1,11 @@
 """What every command does alike: settings, one clear line on failure, and a container."""
 
 import asyncio
+import fcntl
 import functools
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,3 +84,16 @@ def in_bare_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -
         return asyncio.run(main())
     except ShopError as error:
         raise Failure(error.detail) from None
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    """One backup or restore at a time on one data folder; the lock goes with the process."""
+    folder = Path(settings.data.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "backup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"Another backup or restore is at work in {folder}.") from None
+        yield

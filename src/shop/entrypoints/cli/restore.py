@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from shop.entrypoints.cli.common import Failure, in_bare_container, with_settings
+from shop.entrypoints.cli.common import Failure, at_work, in_bare_container, with_settings
 from shop.entrypoints.cli.import_ import meter
 from shop.settings import Settings
 
@@ -28,11 +28,11 @@ def restore(settings: Settings, file: Path) -> None:
         from shop.ports.media import Media
 
         database: DatabaseBackup = await container.get(DatabaseBackup)
-        media: Media = await container.get(Media)
         reader = Reader(file, settings.backup.key.reveal())
         try:
             manifest = reader.verify()
             await database.fits(Dumped(manifest.kind, manifest.revision))
+            media: Media = await container.get(Media)
             async for _ in media.every():
                 raise Failure(
                     f"{settings.media_url!r} has pictures; restore into an empty place: name"
@@ -58,7 +58,8 @@ def restore(settings: Settings, file: Path) -> None:
         )
 
     try:
-        click.echo(in_bare_container(settings, work))
+        with at_work(settings):
+            click.echo(in_bare_container(settings, work))
     except OSError as error:
         raise Failure(f"{file}: cannot be restored ({error}).") from None
 
