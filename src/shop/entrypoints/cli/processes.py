@@ -26,7 +26,7 @@ def serve_alone(settings: Settings, role: str, *, demo: bool) -> int:
     """Raises `PortTaken` or `Refusal`."""
     ports = claim_ports(settings, role)
     began = partial(say_where, settings) if role in SERVES else lambda: None
-    return _run(settings, role, ports, make_container(settings), began, demo=demo)
+    return _run(settings, role, ports, _container(settings), began, demo=demo)
 
 
 def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
@@ -37,7 +37,7 @@ def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -
     """
     ports = claim_ports(settings, role)
     private = {f"worker-{number}": claim("127.0.0.1", 0) for number in range(1, workers + 1)}
-    container = make_container(settings)
+    container = _container(settings)
 
     def work(claimed: socket.socket) -> int:
         mine = Ports(ports.web, beside(claimed))
@@ -56,6 +56,14 @@ def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -
     members = [Member(name, partial(work, claimed)) for name, claimed in private.items()]
     process.settle()
     return Crew([*members, Member("teller", tell, last=True)]).run()
+
+
+def _container(settings: Settings) -> AsyncContainer:
+    """Nothing is opened yet; an adapter may refuse its settings."""
+    try:
+        return make_container(settings)
+    except ShopError as error:
+        raise Refusal(error.detail) from None
 
 
 def _run(
