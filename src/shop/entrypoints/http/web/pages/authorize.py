@@ -91,7 +91,8 @@ async def answer(
     A program may also begin with POST: then the browser asks the same again with GET, for only so
     does it send its cookies along from another site's page.
     """
-    if not visit.form["step"] and not visit.form["csrf"]:
+    begins = visit.form["client_id"] and not visit.form["step"] and not visit.form["csrf"]
+    if begins:
         return see(f"{PATH}?{await asked_by_post(request)}")
     visit.check()
     doors = _Doors(authorizing, profile, clock)
