@@ -58,7 +58,7 @@ class Counting:
 
             async def store() -> int:
                 async with uow.begin():
-                    return sum([await inbox.take(_NAME, one.id) for one in events])
+                    return len(await inbox.take(_NAME, [one.id for one in events]))
 
             fresh = await units.run(store())
             self.fresh += fresh

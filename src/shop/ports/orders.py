@@ -31,7 +31,6 @@ class Orders(Protocol):
     async def save(self, orders: Sequence[Order]) -> list[Order]:
         """Store changed orders and return them with their new versions. Raises `StaleWrite`."""
 
-
     @abstractmethod
     async def of_buyer(self, user_id: UserId) -> list[Order]:
         """All orders of that customer, locked in the order of their ids."""
@@ -63,6 +62,10 @@ class OrderReads(Protocol):
     @abstractmethod
     async def get(self, order_id: OrderId) -> Order:
         """Raises `OrderNotFound`."""
+
+    @abstractmethod
+    async def find(self, order_ids: Iterable[OrderId]) -> dict[OrderId, Order]:
+        """Those there are."""
 
     @abstractmethod
     async def by_number(self, number: str) -> Order:

@@ -1,7 +1,7 @@
 """Committed events on their way to the bus, and those that have arrived."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -67,5 +67,8 @@ class Inbox(Protocol):
     """Which events a consumer has dealt with. Call only inside an open unit of work."""
 
     @abstractmethod
-    async def take(self, consumer: str, event: EventId) -> bool:
-        """Mark the event as dealt with. False when it was already: then change nothing."""
+    async def take(self, consumer: str, events: Iterable[EventId]) -> set[EventId]:
+        """Mark the events as dealt with; returns those that were not already.
+
+        Raises `StaleWrite` when somebody else takes one of them just now.
+        """

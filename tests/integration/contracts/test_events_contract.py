@@ -8,11 +8,12 @@ import pytest
 from dishka import AsyncContainer
 
 from shop.core.inventory.model import StockAdjusted
-from shop.core.kernel.ids import VariantId
+from shop.core.kernel.errors import StaleWrite
+from shop.core.kernel.ids import EventId, VariantId
 from shop.ports.bus import DeadLetter, DeadLetters, EventBus, Subscriptions
 from shop.ports.outbox import Envelope, Inbox, Outbox
 from shop.ports.system import Clock, Lease, Secrets
-from shop.ports.uow import UnitOfWork
+from shop.ports.uow import UnitOfWork, Units
 from tests.kit.clock import ManualClock
 
 SPAN = timedelta(seconds=5)
@@ -59,15 +60,17 @@ async def test_an_undone_unit_leaves_no_event(
 
 
 async def test_an_event_is_taken_once_by_each_consumer(container: AsyncContainer) -> None:
-    [event] = await emitted(container, uuid4())
+    first, second, third = [one.id for one in await emitted(container, *(uuid4(),) * 3)]
     async with container() as scope:
         uow, inbox = await scope.get(UnitOfWork), await scope.get(Inbox)
         async with uow.begin():
-            assert await inbox.take("one", event.id)
-            assert not await inbox.take("one", event.id)
-            assert await inbox.take("two", event.id)
+            assert await inbox.take("one", []) == set()
+            assert await inbox.take("one", [first, second, first]) == {first, second}
+            assert await inbox.take("one", [first]) == set()
+            assert await inbox.take("two", [first]) == {first}
         async with uow.begin():
-            assert not await inbox.take("one", event.id)
+            assert await inbox.take("one", [third, second, first]) == {third}
+            assert await inbox.take("one", [third, second, first]) == set()
 
 
 async def test_an_undone_unit_gives_the_event_back(container: AsyncContainer) -> None:
@@ -76,17 +79,37 @@ async def test_an_undone_unit_gives_the_event_back(container: AsyncContainer) ->
         uow, inbox = await scope.get(UnitOfWork), await scope.get(Inbox)
         with pytest.raises(ZeroDivisionError):
             async with uow.begin():
-                assert await inbox.take("one", event.id)
+                assert await inbox.take("one", [event.id])
                 raise ZeroDivisionError
         async with uow.begin():
-            assert await inbox.take("one", event.id)
+            assert await inbox.take("one", [event.id]) == {event.id}
+
+
+async def test_of_two_who_take_an_event_at_once_one_has_it(container: AsyncContainer) -> None:
+    async def take(events: list[EventId]) -> int:
+        async with container() as scope:
+            uow, units = await scope.get(UnitOfWork), await scope.get(Units)
+            inbox: Inbox = await scope.get(Inbox)
+
+            async def work() -> set[EventId]:
+                async with uow.begin():
+                    return await inbox.take("one", events)
+
+            try:
+                return len(await units.run(work()))
+            except StaleWrite:
+                return 0
+
+    for _ in range(3):  # the first time, only one of them has a connection already
+        events = [one.id for one in await emitted(container, uuid4(), uuid4())][-2:]
+        assert sorted(await asyncio.gather(*(take(events) for _ in range(4)))) == [0, 0, 0, 2]
 
 
 async def test_an_inbox_outside_a_unit_of_work_is_a_bug(container: AsyncContainer) -> None:
     async with container() as scope:
         inbox = await scope.get(Inbox)
         with pytest.raises(RuntimeError):
-            await inbox.take("one", (await emitted(container, uuid4()))[0].id)
+            await inbox.take("one", [(await emitted(container, uuid4()))[0].id])
 
 
 async def test_each_consumer_reads_the_whole_log_at_its_own_pace(

@@ -45,6 +45,16 @@ async def test_an_order_and_its_payment_come_back_equal(container: AsyncContaine
     assert await reads.by_number(saved.number) == saved
 
 
+async def test_of_many_orders_those_are_found_that_there_are(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 5)
+    first, second = [(await an_order(container, variant, 1)).order for _ in range(2)]
+    unknown = OrderId((await container.get(Ids)).new())
+    reads = await container.get(OrderReads)
+    assert await reads.find([]) == {}
+    found = await reads.find([second.id, unknown, first.id, second.id])
+    assert found == {first.id: first, second.id: second}
+
+
 async def test_what_is_not_there_is_reported(container: AsyncContainer) -> None:
     id_ = (await container.get(Ids)).new()
     orders, payments = await container.get(OrderReads), await container.get(PaymentReads)

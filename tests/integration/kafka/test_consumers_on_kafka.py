@@ -77,9 +77,9 @@ class Recorder:
         async with self._container() as scope:
             uow, inbox = await scope.get(UnitOfWork), await scope.get(Inbox)
             async with uow.begin():
-                fresh = [await inbox.take(NAME, one.id) for one in events]
-        for fact, first in zip(facts, fresh, strict=True):
-            if first:
+                fresh = await inbox.take(NAME, [one.id for one in events])
+        for one, fact in zip(events, facts, strict=True):
+            if one.id in fresh:
                 self.done[fact.variant_id].append(fact.delta)
         self.idle = True
 

@@ -1,6 +1,6 @@
 """Events on their way, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -31,12 +31,11 @@ class MemoryInbox(Inbox):
     def __init__(self, uow: MemoryUnitOfWork) -> None:
         self._uow = uow
 
-    async def take(self, consumer: str, event: EventId) -> bool:
+    async def take(self, consumer: str, events: Iterable[EventId]) -> set[EventId]:
         seen = self._uow.table("inbox")
-        if (consumer, event) in seen:
-            return False
-        seen[consumer, event] = True
-        return True
+        fresh = {event for event in events if (consumer, event) not in seen}
+        seen.update({(consumer, event): True for event in fresh})
+        return fresh
 
 
 class MemoryEventLog(EventBus, Subscriptions):

@@ -43,7 +43,6 @@ class MemoryOrders(Orders):
             table[order.id] = order
         return saved
 
-
     async def of_buyer(self, user_id: UserId) -> list[Order]:
         every = self._uow.table("orders").values()
         return sorted((o for o in every if o.user_id == user_id), key=lambda order: order.id)
@@ -69,6 +68,10 @@ class MemoryOrderReads(OrderReads):
 
     async def get(self, order_id: OrderId) -> Order:
         return _known(self._store.table("orders").get(order_id))
+
+    async def find(self, order_ids: Iterable[OrderId]) -> dict[OrderId, Order]:
+        stored = self._store.table("orders")
+        return {order_id: stored[order_id] for order_id in order_ids if order_id in stored}
 
     async def by_number(self, number: str) -> Order:
         order_id = self._store.table("order_numbers").get(number)

@@ -1,6 +1,6 @@
 """Events on their way: the outbox, the log that is the embedded bus, and who has seen what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import Conn, Hot, one
 from shop.adapters.sql.database import Database, insistently
+from shop.adapters.sql.errors import lost
 from shop.adapters.sql.inserts import insert_new
 from shop.adapters.sql.tables import cursors, dead_letters, event_log, inbox, outbox
 from shop.adapters.sql.uow import SqlUnitOfWork
@@ -66,6 +67,10 @@ _MOVE = (
     .where(cursors.c.consumer == bindparam("whose"), cursors.c.seq < bindparam("place_again"))
 )
 _OPEN = Hot(insert_new(cursors))
+_TAKEN = sa.select(inbox.c.event_id).where(
+    inbox.c.consumer == bindparam("consumer"),
+    inbox.c.event_id.in_(bindparam("events", expanding=True)),
+)
 _TAKE = Hot(insert_new(inbox))
 
 _BURY = Hot(insert_new(dead_letters))
@@ -103,8 +108,16 @@ class SqlInbox(Inbox):
     def __init__(self, uow: SqlUnitOfWork) -> None:
         self._uow = uow
 
-    async def take(self, consumer: str, event: EventId) -> bool:
-        return await self._uow.conn.many(_TAKE, [(consumer, event.bytes)]) == 1
+    async def take(self, consumer: str, events: Iterable[EventId]) -> set[EventId]:
+        wanted, conn = set(events), self._uow.conn
+        if not wanted:
+            return set()
+        which = {"consumer": consumer, "events": sorted(wanted)}
+        fresh = wanted - {EventId(row.event_id) for row in await conn.rows(_TAKEN, which)}
+        rows = [(consumer, event.bytes) for event in sorted(fresh)]
+        if await conn.many(_TAKE, rows) != len(rows):
+            raise lost("this event")
+        return fresh
 
 
 class SqlEventLog(EventBus, Subscriptions):

@@ -195,6 +195,11 @@ class SqlOrderReads(OrderReads):
     async def get(self, order_id: OrderId) -> Order:
         return _only(await self._database.read(lambda conn: _load(conn, _FIND, [order_id.bytes])))
 
+    async def find(self, order_ids: Iterable[OrderId]) -> dict[OrderId, Order]:
+        keys = sorted({order_id.bytes for order_id in order_ids})
+        found = await self._database.read(lambda conn: _load(conn, _FIND, keys)) if keys else []
+        return {order.id: order for order in found}
+
     async def by_number(self, number: str) -> Order:
         async def query(conn: Conn) -> list[Order]:
             rows = await conn.fetch(_BY_NUMBER, [number])

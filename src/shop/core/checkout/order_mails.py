@@ -1,10 +1,10 @@
 """Tells buyers by mail what became of their orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId, OrderId
@@ -16,6 +16,7 @@ from shop.core.orders.model import (
     OrderConfirmed,
     OrderDelivered,
     OrderExpired,
+    OrderNotFound,
     OrderShipped,
 )
 from shop.core.payments.model import PaymentRefunded
@@ -49,6 +50,14 @@ def confirmation_of(order_id: UUID) -> str:
     return f"order-confirmed:{order_id.hex}"
 
 
+class _About(Struct, frozen=True):
+    """The part of `cause` before the colon is also the name of the template."""
+
+    order_id: OrderId
+    cause: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
 class OrderMails:
     """Each fact makes one mail, however often it is heard of."""
 
@@ -69,51 +78,51 @@ class OrderMails:
         self._post = post
 
     async def react_all(self, news: Sequence[News]) -> None:
-        """Write the mails, then store all of them in one unit."""
-        written = [(one.event_id, await self._compose(one.fact)) for one in news]
+        """Load the orders, write their mails, then store all of them in one unit."""
+        abouts = [(one.event_id, _about(one.fact)) for one in news]
+        orders = await self._orders.find({about.order_id for _, about in abouts})
+        written = {id_: self._compose(about, orders) for id_, about in abouts}
         await self._units.run(self._store(written))
 
-    async def _store(self, written: Sequence[tuple[EventId, Email | None]]) -> None:
+    async def _store(self, written: Mapping[EventId, Email | None]) -> None:
         async with self._uow.begin():
-            fresh = [mail for id_, mail in written if await self._inbox.take(CONSUMER, id_)]
-            await self._emails.add([mail for mail in fresh if mail is not None])
+            fresh = await self._inbox.take(CONSUMER, written)
+            mails = [mail for id_, mail in written.items() if mail is not None and id_ in fresh]
+            await self._emails.add(mails)
 
-    async def _compose(self, fact: Event) -> Email | None:
-        match fact:
-            case OrderConfirmed():
-                return await self._about(fact.order_id, confirmation_of(fact.order_id))
-            case OrderShipped():
-                data = {"carrier": fact.carrier, "tracking_number": fact.tracking_number}
-                return await self._about(fact.order_id, f"order-shipped:{fact.order_id.hex}", data)
-            case OrderDelivered():
-                return await self._about(fact.order_id, f"order-delivered:{fact.order_id.hex}")
-            case OrderCancelled():
-                data = {"reason": fact.reason}
-                cause = f"order-cancelled:{fact.order_id.hex}"
-                return await self._about(fact.order_id, cause, data)
-            case OrderExpired():
-                return await self._about(fact.order_id, f"order-expired:{fact.order_id.hex}")
-            case PaymentRefunded():
-                cause = f"order-refunded:{fact.refund_id.hex}"
-                return await self._about(fact.order_id, cause, {"amount": fact.amount})
-            case _:
-                raise ValueError(f"There is no mail about {fact.kind()}.")
-
-    async def _about(
-        self, order_id: OrderId, cause: str, data: dict[str, Any] | None = None
-    ) -> Email | None:
-        """The part of the cause before the colon is also the name of the template.
-
-        None when whoever bought it has deleted their account since.
-        """
-        order: Order = await self._orders.get(order_id)
+    def _compose(self, about: _About, orders: Mapping[OrderId, Order]) -> Email | None:
+        """None when whoever bought it has deleted their account since."""
+        order = orders.get(about.order_id)
+        if order is None:
+            raise OrderNotFound("There is no such order.")
         if not order.email:
             return None
         letter = Letter(
-            dedupe=cause,
+            dedupe=about.cause,
             to=order.email,
-            template=cause.partition(":")[0],
-            data={"order": order, **(data or {})},
-            subject_id=order_id,
+            template=about.cause.partition(":")[0],
+            data={"order": order, **about.data},
+            subject_id=about.order_id,
         )
         return self._post.compose(letter)
+
+
+def _about(fact: Event) -> _About:
+    match fact:
+        case OrderConfirmed():
+            return _About(fact.order_id, confirmation_of(fact.order_id))
+        case OrderShipped():
+            data = {"carrier": fact.carrier, "tracking_number": fact.tracking_number}
+            return _About(fact.order_id, f"order-shipped:{fact.order_id.hex}", data)
+        case OrderDelivered():
+            return _About(fact.order_id, f"order-delivered:{fact.order_id.hex}")
+        case OrderCancelled():
+            cause = f"order-cancelled:{fact.order_id.hex}"
+            return _About(fact.order_id, cause, {"reason": fact.reason})
+        case OrderExpired():
+            return _About(fact.order_id, f"order-expired:{fact.order_id.hex}")
+        case PaymentRefunded():
+            cause = f"order-refunded:{fact.refund_id.hex}"
+            return _About(fact.order_id, cause, {"amount": fact.amount})
+        case _:
+            raise ValueError(f"There is no mail about {fact.kind()}.")
