@@ -331,3 +331,11 @@ async def after_commit(container: AsyncContainer, tell: Callable[[], None]) -> N
     settings = await container.get(Settings)
     if not settings.database_url.startswith("memory:"):
         (await container.get(Database)).on_commit(tell)
+
+
+async def connections(container: AsyncContainer) -> Callable[[], dict[str, float]] | None:
+    """What tells how many connections to the database are at work; None in memory."""
+    settings = await container.get(Settings)
+    if settings.database_url.startswith("memory:"):
+        return None
+    return (await container.get(Database)).busy

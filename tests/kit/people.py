@@ -65,6 +65,10 @@ class FakePasswords(Passwords):
         self.rounds = 1
         self.verified: list[str | None] = []
 
+    @property
+    def queued(self) -> int:
+        return 0
+
     async def hash(self, password: str) -> str:
         return f"{self.rounds}:{sha256(password.encode()).hexdigest()}"
 

@@ -5,6 +5,7 @@ which one thread alone writes: the event loop's.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
@@ -106,10 +107,12 @@ class Desks(Collector):
             SHORT_SECONDS,
             most=100,
         )
+        #: What shoppers meet most is there from the first scrape on, so that its rise is seen.
+        self._refused: Counter[tuple[str, str]] = Counter({("checkout", "out-of-stock"): 0})
 
     def gauge(self, desk: str) -> "DeskGauge":
         """What the desk of this name takes as its `gauge`."""
-        return DeskGauge((desk,), self._size, self._waited, self._took)
+        return DeskGauge((desk,), self._size, self._waited, self._took, self._refused)
 
     def watch(self, desk: str, depth: Callable[[], int]) -> None:
         """Read the depth of its queue at each scrape."""
@@ -122,13 +125,25 @@ class Desks(Collector):
         yield depth
         for histogram in (self._size, self._waited, self._took):
             yield from histogram.collect()
+        refused = CounterMetricFamily(
+            "shop_desk_refusals", "Commands decided against, by the error.", labels=["desk", "code"]
+        )
+        for labels, number in list(self._refused.items()):
+            refused.add_metric(labels, number)
+        yield refused
 
 
 class DeskGauge:
     def __init__(
-        self, labels: tuple[str], size: Histogram, waited: Histogram, took: Histogram
+        self,
+        labels: tuple[str],
+        size: Histogram,
+        waited: Histogram,
+        took: Histogram,
+        refused: Counter[tuple[str, str]],
     ) -> None:
         self._labels = labels
+        self._refused = refused
         self._size = size
         self._waited = waited
         self._took = took
@@ -137,6 +152,9 @@ class DeskGauge:
         self._size.observe(self._labels, size)
         self._waited.observe(self._labels, waited)
         self._took.observe(self._labels, took)
+
+    def refused(self, code: str) -> None:
+        self._refused[(self._labels[0], code)] += 1
 
 
 class Actors(Collector):
@@ -158,6 +176,31 @@ class Actors(Collector):
             restarts.add_metric([name], health.restarts)
         yield states
         yield restarts
+
+
+class Readings(Collector):
+    """Numbers by the values of one label, read at each scrape; `total` for what only grows."""
+
+    def __init__(
+        self,
+        name: str,
+        help_text: str,
+        label: str,
+        read: Callable[[], Mapping[str, float]],
+        *,
+        total: bool = False,
+    ) -> None:
+        self._family = CounterMetricFamily if total else GaugeMetricFamily
+        self._name = name
+        self._help = help_text
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family(self._name, self._help, labels=[self._label])
+        for value, number in self._read().items():
+            family.add_metric([value], number)
+        yield family
 
 
 class Reading(Collector):

@@ -4,6 +4,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from shop.core.inventory.model import Sellable, StockChange, StockMove
 from shop.core.kernel.ids import VariantId
 
@@ -32,9 +34,21 @@ class Shelf(Protocol):
         """Write lines of the ledger."""
 
 
+class StockLevels(Struct, frozen=True):
+    """How many variants have little left, nothing left, and more held than is there (never)."""
+
+    low: int
+    sold_out: int
+    oversold: int
+
+
 class StockLedger(Protocol):
     """Queries."""
 
     @abstractmethod
     async def moves(self, variant: VariantId, limit: int = 100) -> list[StockMove]:
         """The newest lines first."""
+
+    @abstractmethod
+    async def levels(self, few: int) -> StockLevels:
+        """Over all products on sale; `few` is how many pieces still count as low."""

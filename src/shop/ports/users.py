@@ -154,6 +154,11 @@ class UserReads(Protocol):
 class Passwords(Protocol):
     """Slow hashes. Raises `Unavailable` when too many wait."""
 
+    @property
+    @abstractmethod
+    def queued(self) -> int:
+        """Passwords being hashed now, and those that wait for it."""
+
     @abstractmethod
     async def hash(self, password: str) -> str: ...
 

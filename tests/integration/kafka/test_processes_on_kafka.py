@@ -51,7 +51,11 @@ def test_a_consumer_that_is_killed_at_work_leaves_no_order_without_its_one_mail(
         until(lambda: shop.command("audit").returncode == 0)
         assert shop.command("dlq", "list").stdout == "There are no dead letters.\n"
         assert second.process.poll() is None
-        until(lambda: "\nshop_consumer_order_mails_lag 0.0\n" in second.ask("/metrics").text)
+        until(
+            lambda: (
+                '\nshop_consumer_lag{consumer="order-mails"} 0.0\n' in second.ask("/metrics").text
+            )
+        )
         assert second.stop() == 0
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from shop.core.kernel.errors import Conflict, ShopError, StaleWrite, Unavailable
+from shop.core.kernel.errors import Conflict, NotFound, ShopError, StaleWrite, Unavailable
 from shop.entrypoints.actors.desk import Desk, Many
 from shop.ports.uow import Units
 
@@ -23,6 +23,10 @@ class Inline(Units):
 class Gauge:
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.codes: list[str] = []
+
+    def refused(self, code: str) -> None:
+        self.codes.append(code)
 
     def served(self, size: int, waited: float, took: float) -> None:
         assert waited >= 0
@@ -52,6 +56,16 @@ async def test_all_who_wait_share_a_batch() -> None:
         answers = await asyncio.gather(*(desk.ask(n) for n in range(100)))
     assert answers == list(range(100))
     assert gauge.batches == [100]
+
+
+async def test_what_is_decided_against_is_told_by_its_error() -> None:
+    async def never_odd(commands: Sequence[int]) -> list[int | ShopError]:
+        return [NotFound("Odd.") if one % 2 else one for one in commands]
+
+    gauge = Gauge()
+    async with running(never_odd, gauge=gauge) as desk:
+        await asyncio.gather(*(desk.ask(n) for n in range(4)), return_exceptions=True)
+    assert gauge.codes == [NotFound.code] * 2
 
 
 async def test_a_batch_has_a_bound() -> None:

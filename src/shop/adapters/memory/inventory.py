@@ -8,7 +8,7 @@ from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.inventory.model import Sellable, StockChange, StockMove
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import VariantId
-from shop.ports.inventory import Shelf, StockLedger
+from shop.ports.inventory import Shelf, StockLedger, StockLevels
 
 
 class MemoryShelf(Shelf):
@@ -48,3 +48,13 @@ class MemoryStockLedger(StockLedger):
             m for m in self._store.table("stock_moves").values() if m.variant_id == variant
         ]
         return sorted(of_variant, key=lambda move: move.id, reverse=True)[:limit]
+
+    async def levels(self, few: int) -> StockLevels:
+        left = [
+            one.on_hand - one.held for one in self._store.table("shelf").values() if one.on_sale
+        ]
+        return StockLevels(
+            low=sum(0 < number <= few for number in left),
+            sold_out=sum(number <= 0 for number in left),
+            oversold=sum(number < 0 for number in left),
+        )

@@ -43,6 +43,8 @@ class Breaker:
         self._opened = 0  # times in a row
         self._until: datetime | None = None
         self._trying = False
+        #: Calls by how they ended, for the metrics.
+        self.calls = dict.fromkeys(("answered", "failed", "given_up", "spared"), 0)
 
     @property
     def state(self) -> State:
@@ -57,12 +59,14 @@ class Breaker:
     def admits(self) -> bool:
         """Whether a call may go out; when half open, only one until it has ended."""
         if self.state is State.OPEN or (self.state is State.HALF_OPEN and self._trying):
+            self.calls["spared"] += 1
             return False
         self._trying = self.state is State.HALF_OPEN
         return True
 
     def answered(self) -> None:
         """A call got through, whatever the answer."""
+        self.calls["answered"] += 1
         if self._until is not None:
             log.info("gateway_back")
         self._failed = self._opened = 0
@@ -70,6 +74,7 @@ class Breaker:
         self._trying = False
 
     def failed(self) -> None:
+        self.calls["failed"] += 1
         self._failed += 1
         if self._trying or (self._until is None and self._failed >= self._failures):
             self._open()
@@ -77,6 +82,7 @@ class Breaker:
 
     def given_up(self) -> None:
         """The call ended without a word about the gateway."""
+        self.calls["given_up"] += 1
         self._trying = False
 
     def _open(self) -> None:

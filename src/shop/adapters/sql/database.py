@@ -35,6 +35,10 @@ class Database(Protocol):
         """Call `tell` after each unit (from any thread), so that the relay need not poll."""
 
     @abstractmethod
+    def busy(self) -> dict[str, float]:
+        """Connections at work now, by what they are for."""
+
+    @abstractmethod
     async def close(self) -> None: ...
 
 

@@ -16,7 +16,7 @@ from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
 from shop.core.kernel.ids import OrderId, ProductId, VariantId
 from shop.core.kernel.money import Money
-from shop.ports.inventory import Shelf, StockLedger
+from shop.ports.inventory import Shelf, StockLedger, StockLevels
 
 _SELLABLE = (
     sa.select(
@@ -66,6 +66,12 @@ _MOVES = (
     .order_by(stock_moves.c.id.desc())
     .limit(bindparam("most"))
 )
+_LEFT = variants.c.on_hand - variants.c.held
+_LEVELS = sa.select(
+    sa.func.sum(sa.case((_LEFT.between(1, bindparam("few")), 1), else_=0)),
+    sa.func.sum(sa.case((_LEFT <= 0, 1), else_=0)),
+    sa.func.sum(sa.case((_LEFT < 0, 1), else_=0)),
+).where(variants.c.on_sale == sa.true())
 
 
 class SqlShelf(Shelf):
@@ -120,6 +126,13 @@ class SqlStockLedger(StockLedger):
             return await conn.rows(_MOVES, {"variant": variant, "most": limit})
 
         return [_to_move(row) for row in await self._database.read(query)]
+
+    async def levels(self, few: int) -> StockLevels:
+        async def query(conn: Conn) -> list[Any]:
+            return await conn.rows(_LEVELS, {"few": few})
+
+        [row] = await self._database.read(query)
+        return StockLevels(*(int(number or 0) for number in row))
 
 
 def _to_sellable(row: tuple[Any, ...]) -> Sellable:

@@ -304,6 +304,10 @@ class MysqlDatabase(Database):
                 await connection.close()
         raise AssertionError("unreachable")
 
+    def busy(self) -> dict[str, float]:
+        pools: dict[str, Any] = {"write": self._writers.pool, "read": self._readers.pool}
+        return {what: float(pool.checkedout()) for what, pool in pools.items()}
+
     async def close(self) -> None:
         await self._writers.dispose()
         await self._readers.dispose()

@@ -246,6 +246,10 @@ class SqliteDatabase(Database, Schema):
         # A look, asked for every few seconds by probes: it must not queue with those who write.
         return await self.read(lambda conn: cast(_Conn, conn).sync(schema.problem))
 
+    def busy(self) -> dict[str, float]:
+        reading = len(self._lanes) - self._readers.qsize()
+        return {"write": float(self._lock.locked()), "read": float(reading)}
+
     async def close(self) -> None:
         async with self._lock:
             for lane in (self._writer, *self._lanes):

@@ -41,6 +41,10 @@ class Argon2Passwords(Passwords):
         self._nobody = f"$argon2id$v=19${parameters}${_random(_SALT)}${_random(_HASH)}"
         self._threads = Threads("argon2", threads, queue, modest=True)
 
+    @property
+    def queued(self) -> int:
+        return self._threads.busy
+
     async def hash(self, password: str) -> str:
         text = _same_for_all_keyboards(password)
         return await self._threads.run(lambda: self._hasher.hash(text))

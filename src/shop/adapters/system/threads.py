@@ -26,6 +26,11 @@ class Threads:
         self._most = many + queue
         self._busy = 0
 
+    @property
+    def busy(self) -> int:
+        """Calls that run or wait."""
+        return self._busy
+
     async def run(self, work: Callable[[], T]) -> T:
         if self._busy >= self._most:
             raise Unavailable("Too many people are signing in just now; please try again.")

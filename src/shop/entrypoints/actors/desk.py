@@ -17,9 +17,12 @@ Many = Callable[[Sequence[C]], Coroutine[Any, Any, Sequence[A | ShopError]]]
 
 
 class Gauge(Protocol):
-    """What a desk tells about each batch: commands, the longest wait, and the work, in seconds."""
+    """What a desk tells about each batch: commands, the longest wait, and the work, in seconds;
+    and of each command that was decided against, by which error."""
 
     def served(self, size: int, waited: float, took: float) -> None: ...
+
+    def refused(self, code: str) -> None: ...
 
 
 class _Slip(Struct, Generic[C, A], eq=False):
@@ -200,6 +203,8 @@ class Desk(Generic[C, A]):
             if slip.answer.done():
                 continue
             if isinstance(answer, ShopError):
+                if self._gauge is not None:
+                    self._gauge.refused(answer.code)
                 # Its traceback keeps the frames that keep it, and nobody reads where it was raised.
                 slip.answer.set_exception(answer.with_traceback(None))
             else:

@@ -1,6 +1,7 @@
 """Moves committed events to the bus, in order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from shop.entrypoints.actors.holding import Holding
@@ -52,6 +53,7 @@ class OutboxRelay:
         self._counted = float("-inf")
         self.waiting = 0
         self.oldest_seconds = 0.0
+        self.published: Counter[str] = Counter()
 
     def nudge(self) -> None:
         """Something was committed. From any thread, and cheap when said often."""
@@ -98,6 +100,7 @@ class OutboxRelay:
         self.oldest_seconds = (self._clock.now() - batch[0].at).total_seconds()
         await self._holding.during(self._bus.publish(batch))
         await self._outbox.done(batch)
+        self.published.update([envelope.kind for envelope in batch])
         for tell in self._then:
             tell()
         return len(batch)

@@ -3,12 +3,12 @@
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 from dishka import AsyncContainer
 from msgspec import Struct
+from msgspec.structs import asdict
 from prometheus_client import CollectorRegistry
 
 from shop.adapters.razorpay.breaker import Breaker
@@ -40,16 +40,19 @@ from shop.entrypoints.again import patient
 from shop.entrypoints.cli import waiting
 from shop.entrypoints.cli.opening import load_demo_once
 from shop.entrypoints.consumers.reactions import reactions
+from shop.entrypoints.consumers.registry import EVENTS
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, claim
 from shop.entrypoints.http.site import SiteRules, make_site
 from shop.entrypoints.logs import AccessLog
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
+from shop.ports.inventory import StockLedger
 from shop.ports.outbox import Outbox
 from shop.ports.system import Clock, Ids, Lease, Schema
+from shop.ports.users import Passwords
 from shop.settings import Settings
-from shop.wiring import after_commit
+from shop.wiring import after_commit, connections
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -57,6 +60,8 @@ T = TypeVar("T")
 SERVES = frozenset({"all", "api"})
 #: How long events stay in the log, and how long a repeat is known for one.
 EVENTS_KEPT = timedelta(days=30)
+#: So many pieces of a variant, or fewer, count as low stock.
+FEW = 5
 REACTS = frozenset({"all", "consumer"})
 
 
@@ -109,6 +114,9 @@ async def serve(
         readiness.check("database", lambda: _fits(schema))
         if settings.shares_database and not settings.shares_cache:
             log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
+        if (busy := await connections(container)) is not None:
+            text = "Connections to the database at work."
+            registry.register(metrics.Readings("shop_database_connections", text, "use", busy))
         if web is not None:
             await _add_web(container, settings, supervisor, registry, web, access)
         if role in REACTS:
@@ -158,6 +166,18 @@ async def _add_web(
     gauges = await container.get(metrics.Desks)
     registry.register(site.durations)
     registry.register(gauges)
+    passwords = await container.get(Passwords)
+    hashing = "Passwords being hashed, and those that wait for it."
+    registry.register(metrics.Reading("shop_password_queue", hashing, lambda: passwords.queued))
+    registry.register(
+        metrics.Readings(
+            "shop_catalog_cache_requests",
+            "Reads of the catalogue, from memory or not.",
+            "result",
+            lambda: {"hit": site.lane.hits, "miss": site.lane.misses},
+            total=True,
+        )
+    )
     in_flight = "Requests being answered."
     registry.register(
         metrics.Reading("http_server_active_requests", in_flight, lambda: site.edge.in_flight)
@@ -227,21 +247,47 @@ async def _add_background(
         ("shop_outbox_age_seconds", "Age of the oldest of them.", lambda: relay.oldest_seconds),
     ):
         registry.register(metrics.Reading(name, text, read))
-    for consumer in consumers:
-        name = consumer.name.replace("-", "_")
-        for what, text, tell in (
-            ("lag", "Events of its share of the bus that it has not dealt with.", _lag),
-            ("buried", "Events that it made dead letters since the start.", _buried),
-        ):
-            registry.register(metrics.Reading(f"shop_{name}_{what}", text, partial(tell, consumer)))
+    by_name = {one.name.removeprefix("consumer-"): one for one in consumers}
+    ledger, levels = (
+        await container.get(StockLedger),
+        dict.fromkeys(("low", "sold_out", "oversold"), 0),
+    )
 
+    async def look() -> None:
+        levels.update(asdict(await ledger.levels(FEW)))
 
-def _lag(consumer: Consumer) -> int:
-    return consumer.lag
-
-
-def _buried(consumer: Consumer) -> int:
-    return consumer.buried
+    supervisor.add(Stage.BACKGROUND, Every("stock-levels", 30.0, look))
+    for name, text, label, tell, total in (
+        (
+            "shop_events_published",
+            "Events given to the bus, by type; only one process at a time does.",
+            "type",
+            lambda: {kind: relay.published[kind] for kind in EVENTS},
+            True,
+        ),
+        (
+            "shop_consumer_lag",
+            "Events of its share of the bus that it has not dealt with.",
+            "consumer",
+            lambda: {key: one.lag for key, one in by_name.items()},
+            False,
+        ),
+        (
+            "shop_dead_letters",
+            "Events that it gave up on since the start.",
+            "consumer",
+            lambda: {key: one.buried for key, one in by_name.items()},
+            True,
+        ),
+        (
+            "shop_stock_variants",
+            f"Variants on sale: low is 1 to {FEW}.",
+            "level",
+            lambda: levels,
+            False,
+        ),
+    ):
+        registry.register(metrics.Readings(name, text, label, tell, total=total))
 
 
 async def _add_gateway(
@@ -258,8 +304,14 @@ async def _add_gateway(
     """
     if settings.payments.provider == "razorpay":
         text = "Whether the payment gateway is spared: 0 no, 0.5 one call tries, 1 yes."
-        spared = (await container.get(Breaker)).spared
-        registry.register(metrics.Reading("shop_gateway_breaker", text, spared))
+        breaker = await container.get(Breaker)
+        registry.register(metrics.Reading("shop_gateway_breaker", text, breaker.spared))
+        text = "Calls to the payment gateway by how they ended; spared ones were not made."
+        registry.register(
+            metrics.Readings(
+                "shop_gateway_calls", text, "outcome", lambda: dict(breaker.calls), total=True
+            )
+        )
     elif serves:
         hooks = await container.get(SandboxWebhooks)
         deliveries = Every("sandbox-webhooks", 0.5, hooks.deliver_due)
