@@ -161,6 +161,25 @@ async def test_an_upload_is_a_form_with_a_file(site: Shop) -> None:
         assert "file" in [error["field"] for error in empty.json()["errors"]], path
 
 
+async def test_an_upload_is_not_read_for_somebody_who_may_not_send_one(site: Shop) -> None:
+    read = 0
+
+    async def large() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(64):
+            read += 1
+            yield b"x" * 65_536
+
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    customer = await site.somebody("c@example.com")
+    for who, status in (({}, 401), ({"Authorization": "Bearer x"}, 401), (customer, 403)):
+        for path in ("imports", f"products/{uuid4()}/images"):
+            url = f"{ADMIN}/{path}"
+            answer = await site.client.post(url, content=large(), headers=kind | who)
+            assert answer.status_code == status, path
+    assert read < 64
+
+
 async def test_an_adjustment_by_nothing_names_its_field(site: Shop) -> None:
     [variant] = await site.goods(3)
     url = f"{ADMIN}/inventory/{variant}/adjustments"

@@ -78,6 +78,16 @@ async def test_every_call_that_guesses_or_costs_is_counted(method: str, path: st
     assert (rate.policy, rate.quota) == ("identity", 2)
 
 
+async def test_who_looks_at_their_account_is_counted_by_themselves() -> None:
+    limit = _limiter()
+    for path in ("/api/v1/me", "/api/v1/addresses", "/oauth2/userinfo"):
+        rate = await limit(_scope(path, "GET", authorization="Bearer a"))
+    assert (rate.policy, rate.verdict.wait > 0) == ("account", True)
+    assert (await limit(_scope("/api/v1/me", "GET", authorization="Bearer b"))).verdict.wait == 0
+    cookie = "shop-visitor=" + "b" * 43
+    assert (await limit(_scope("/account", "GET", cookie=cookie))).policy == "account"
+
+
 async def test_the_rest_is_free() -> None:
     limit = _limiter()
     for path, method in [

@@ -20,6 +20,7 @@ _IDENTITY = frozenset(
 _SOCIAL = "auth"
 #: Its GET signs programs in, for whoever is signed in.
 _AUTHORIZE = "/oauth2/authorize"
+_OAUTH = "oauth2"
 _CART = frozenset({"cart", "checkout"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _API = "/api/v1/"
@@ -32,6 +33,7 @@ def make_limiter(
 ) -> Limiter | None:
     """Counts what each caller does with cart and checkout, and what each address does to accounts.
 
+    Whoever looks at their own account is counted as a caller, with as many calls as at the cart.
     Everything else is free: catalogue, health, webhooks, and the cart of somebody who has none
     yet. The caller is whoever holds the token or cookie, unread; a false one is refused later.
     """
@@ -49,6 +51,9 @@ def make_limiter(
         if first == _SOCIAL or (first in _IDENTITY and not reads):
             client = scope.get("client")
             return _rate("identity", client[0] if client else "", identity)
+        if first in _IDENTITY:  # looking at one's own account guesses nothing
+            caller = _caller(scope) if start > 1 or first == _OAUTH else _visitor(scope)
+            return None if caller is None else _rate("account", caller, cart)
         return None
 
     async def _rate(policy: str, who: str, quota: int) -> Rate:

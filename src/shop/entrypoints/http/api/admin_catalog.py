@@ -27,13 +27,15 @@ from shop.core.catalog.service import (
 from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.variants import VariantDraft
 from shop.core.inventory.service import Adjust, Adjusted, Stockroom
-from shop.core.kernel.access import Caller
+from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Unavailable
 from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.core.kernel.money import LARGEST, Money
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.idempotency import digest_of, key_of
+from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.catalog import ImportReport
 
@@ -261,8 +263,14 @@ class ImportForm:
     currency: str = ""
 
 
-async def forms_only(request: HttpRequest) -> None:
-    """Refuse what is no upload at all."""
+async def uploads_only(request: HttpRequest) -> None:
+    """Refuse who may not send one, and what is none, before a byte of it is read.
+
+    The core asks for the permission by itself; here it spares the reading of large bodies.
+    """
+    authenticator: Authenticator = request.app.state.authenticator
+    caller = await authenticator.caller(header(request.scope, b"authorization"))
+    caller.require(Permission.CATALOG_WRITE)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HTTPException(status_code=415, detail="Send multipart/form-data.")
 
@@ -328,7 +336,7 @@ class AdminCatalogController(Controller):
         """Archive it: nobody can buy it any more, and orders still know it."""
         await assortment.remove(caller, ProductId(product_id))
 
-    @post("/products/{product_id:uuid}/images", status_code=201, before_request=forms_only)
+    @post("/products/{product_id:uuid}/images", status_code=201, before_request=uploads_only)
     @served
     async def add_image(
         self,
@@ -370,7 +378,7 @@ class AdminCatalogController(Controller):
         """Remove an empty category."""
         await keeping.remove(caller, CategoryId(category_id))
 
-    @post("/imports", status_code=202, before_request=forms_only)
+    @post("/imports", status_code=202, before_request=uploads_only)
     @served
     async def start_import(
         self,
