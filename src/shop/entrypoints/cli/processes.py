@@ -25,8 +25,7 @@ from shop.wiring import make_container
 def serve_alone(settings: Settings, role: str, *, demo: bool) -> int:
     """Raises `PortTaken` or `Refusal`."""
     ports = claim_ports(settings, role)
-    began = partial(say_where, settings) if role in SERVES else lambda: None
-    return _run(settings, role, ports, _container(settings), began, demo=demo)
+    return _run(settings, role, ports, _container(settings), _greeting(settings, role), demo=demo)
 
 
 def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
@@ -39,13 +38,11 @@ def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -
     private = {f"worker-{number}": claim("127.0.0.1", 0) for number in range(1, workers + 1)}
     container = _container(settings)
 
-    def work(claimed: socket.socket) -> int:
+    def work(claimed: socket.socket, began: Callable[[], None]) -> int:
         mine = Ports(ports.web, beside(claimed))
-        return _run(settings, role, mine, container, lambda: None, demo=demo)
+        return _run(settings, role, mine, container, began, demo=demo)
 
     def tell() -> int:
-        if role in SERVES:
-            say_where(settings)
         numbers = {name: claimed.getsockname()[1] for name, claimed in private.items()}
         supervisor = Supervisor()
         supervisor.add(Stage.LAST, Ops(ports.ops, Workers(numbers)))
@@ -53,9 +50,20 @@ def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -
             runner.run(process.hold(supervisor))
         return 0
 
-    members = [Member(name, partial(work, claimed)) for name, claimed in private.items()]
+    greetings = [_greeting(settings, role)] + [_silence] * (workers - 1)
+    members = [
+        Member(name, partial(work, claimed, began))
+        for (name, claimed), began in zip(private.items(), greetings, strict=True)
+    ]
     process.settle()
     return Crew([*members, Member("teller", tell, last=True)]).run()
+
+
+def _silence() -> None: ...
+
+
+def _greeting(settings: Settings, role: str) -> Callable[[], None]:
+    return partial(say_where, settings) if role in SERVES else _silence
 
 
 def _container(settings: Settings) -> AsyncContainer:
