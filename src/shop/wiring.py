@@ -338,4 +338,5 @@ async def connections(container: AsyncContainer) -> Callable[[], dict[str, float
     settings = await container.get(Settings)
     if settings.database_url.startswith("memory:"):
         return None
-    return (await container.get(Database)).busy
+    database: Database = await container.get(Database)
+    return database.busy
