@@ -1,5 +1,6 @@
 """Tells buyers by mail what became of their orders."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -81,7 +82,10 @@ class OrderMails:
         """Load the orders, write their mails, then store all of them in one unit."""
         abouts = [(one.event_id, _about(one.fact)) for one in news]
         orders = await self._orders.find({about.order_id for _, about in abouts})
-        written = {id_: self._compose(about, orders) for id_, about in abouts}
+        written: dict[EventId, Email | None] = {}
+        for id_, about in abouts:
+            written[id_] = self._compose(about, orders)
+            await asyncio.sleep(0)  # a hundred take long enough to keep everybody else waiting
         await self._units.run(self._store(written))
 
     async def _store(self, written: Mapping[EventId, Email | None]) -> None:
