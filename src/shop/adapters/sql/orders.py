@@ -153,7 +153,6 @@ class SqlOrders(Orders):
             raise lost("this order")
         return [replace(order, version=order.version + 1) for order in orders]
 
-
     async def of_buyer(self, user_id: UserId) -> list[Order]:
         rows = await self._uow.conn.rows(_OF_BUYER, {"user_id": user_id})
         keys = sorted(row.id.bytes for row in rows)
