@@ -95,14 +95,13 @@ _MOVED = (
     .where(stock_moves.c.variant_id == variants.c.id)
     .scalar_subquery()
 )
+# Grouped, not asked for each variant: lines are not indexed by it, so each would read them all.
 _PENDING = (
-    sa.select(sa.func.coalesce(sa.func.sum(order_lines.c.quantity), 0))
-    .join_from(order_lines, orders, order_lines.c.order_id == orders.c.id)
-    .where(
-        order_lines.c.variant_id == variants.c.id,
-        orders.c.status == OrderStatus.PENDING_PAYMENT.value,
-    )
-    .scalar_subquery()
+    sa.select(order_lines.c.variant_id, sa.func.sum(order_lines.c.quantity).label("quantity"))
+    .join_from(orders, order_lines, order_lines.c.order_id == orders.c.id)
+    .where(orders.c.status == OrderStatus.PENDING_PAYMENT.value)
+    .group_by(order_lines.c.variant_id)
+    .subquery("pending")
 )
 _STOCK = (
     sa.select(
@@ -111,8 +110,9 @@ _STOCK = (
         variants.c.on_hand,
         variants.c.held,
         _MOVED.label("moved"),
-        _PENDING.label("pending"),
+        sa.func.coalesce(_PENDING.c.quantity, 0).label("pending"),
     )
+    .select_from(variants.outerjoin(_PENDING, _PENDING.c.variant_id == variants.c.id))
     .where(variants.c.id > bindparam("after"))
     .order_by(variants.c.id)
     .limit(bindparam("most"))
