@@ -249,7 +249,7 @@ async def test_an_adjustment_happens_once_for_its_key(client: httpx.AsyncClient)
     assert code_of(await adjust(6, "one")) == (422, "idempotency-key-reused")
     assert (await adjust(-2)).json()["stock_quantity"] == 3
     assert code_of(await adjust(-4)) == (409, "out-of-stock")
-    assert code_of(await adjust(0)) == (422, "invalid")
+    assert code_of(await adjust(0)) == (400, "validation-failed")
     assert code_of(await adjust(1, "a b")) == (400, "validation-failed")
 
 
