@@ -252,7 +252,8 @@ class Consumer:
                 return
 
     async def _react(self, work: Sequence[Work]) -> None:
-        events = [one.event for one in work if one.event is not None]
+        # One that was relayed twice may be in it twice; the first keeps its place.
+        events = list({one.event.id: one.event for one in work if one.event is not None}.values())
         token = correlation.set(events[0].correlation if len(events) == 1 else "")
         try:
             await self._reaction.react(events)
