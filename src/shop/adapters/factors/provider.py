@@ -32,6 +32,6 @@ class FactorChecks(Provider):
 
 
 def _passkeys(site_url: str, shop_name: str) -> PasskeyCeremonies:
-    from shop.adapters.factors.passkeys import WebauthnPasskeys  # noqa: PLC0415 - dear
+    from shop.adapters.factors.passkeys import WebauthnPasskeys  # noqa: PLC0415 - slow to load
 
     return WebauthnPasskeys(site_url, shop_name)

@@ -123,6 +123,10 @@ def _is_gtin(digits: str) -> bool:
     return (sum(map(int, odd)) + 3 * sum(map(int, even))) % 10 == 0
 
 
+#: The most characters of a cell that a message shows.
+_SHOWN = 60
+
+
 def quoted(text: str) -> str:
     """The text for a message, however long it is."""
-    return f"“{text if len(text) <= 60 else text[:59] + '…'}”"  # noqa: PLR2004
+    return f"“{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}”"

@@ -167,7 +167,7 @@ async def _leave(group: AIOKafkaConsumer) -> None:
 
 async def _abandon(group: AIOKafkaConsumer) -> None:
     """What `stop` left undone. Signs of life of one who is gone would keep its partitions."""
-    coordinator, fetcher = group._coordinator, group._fetcher  # noqa: SLF001
+    coordinator, fetcher = group._coordinator, group._fetcher  # noqa: SLF001 - `stop` is the only way it offers
     if coordinator is not None:
         for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"):
             task: asyncio.Task[None] | None = getattr(coordinator, name, None)
@@ -175,4 +175,4 @@ async def _abandon(group: AIOKafkaConsumer) -> None:
                 task.cancel()
     if fetcher is not None:
         await fetcher.close()
-    await group._client.close()  # noqa: SLF001
+    await group._client.close()  # noqa: SLF001 - as above

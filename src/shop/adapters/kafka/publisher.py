@@ -94,7 +94,7 @@ class Publisher:
 
 async def _ended(producer: AIOKafkaProducer) -> None:
     """`stop` alone would go on sending until all is sent."""
-    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - see above
     accumulator.fail_all(KafkaConnectionError("given up"))
     if sender.sender_task is not None:
         sender.sender_task.cancel()

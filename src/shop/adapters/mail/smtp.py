@@ -14,6 +14,7 @@ from aiosmtplib import (
     SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
+    SMTPStatus,
 )
 from msgspec import Struct
 
@@ -206,7 +207,7 @@ class SmtpMail(MailTransport):
     async def _after_refusal(self, client: SMTP, error: SMTPResponseException) -> None:
         """Who says 421 hangs up; to the others the next mail may be given."""
         try:
-            if error.code == 421:  # noqa: PLR2004 - RFC 5321: closing the transmission channel
+            if error.code == SMTPStatus.domain_unavailable:  # 421 of RFC 5321: it hangs up
                 client.close()
             else:
                 await client.rset()

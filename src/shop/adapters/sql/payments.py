@@ -151,12 +151,7 @@ class SqlPayments(Payments):
             )
             for one in payments
         ]
-        try:
-            touched = await conn.many(_UPDATE, rows)
-        except Taken as error:
-            raise lost("this payment") from error
-        if touched != len(rows):
-            raise lost("this payment")
+        await _update(conn, _UPDATE, rows, "this payment")
         return [replace(one, version=one.version + 1) for one in payments]
 
 
@@ -192,13 +187,18 @@ class SqlRefunds(Refunds):
             )
             for one in refunds
         ]
-        try:
-            touched = await conn.many(_UPDATE_REFUND, rows)
-        except Taken as error:
-            raise lost("this refund") from error
-        if touched != len(rows):
-            raise lost("this refund")
+        await _update(conn, _UPDATE_REFUND, rows, "this refund")
         return [replace(one, version=one.version + 1) for one in refunds]
+
+
+async def _update(conn: Conn, how: Hot, rows: Sequence[tuple[Any, ...]], what: str) -> None:
+    """Raises `StaleWrite` unless each row is there in the version that was seen."""
+    try:
+        touched = await conn.many(how, rows)
+    except Taken as error:
+        raise lost(what) from error
+    if touched != len(rows):
+        raise lost(what)
 
 
 class SqlWebhookLog(WebhookLog):
