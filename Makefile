@@ -12,6 +12,7 @@ SOURCES := src tests $(wildcard bench)
 # Installing happens once for each change of a pin; these files remember it.
 RUNTIME := $(VENV)/.runtime
 TESTING := $(VENV)/.testing
+CHECKS := $(VENV)/checks/.installed
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,13 +20,14 @@ help: ## list the targets
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
 
-test: $(TESTING) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
+test: $(TESTING) $(CHECKS) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
 	@$(PY) -m pytest $(ARGS)
 
 # What the tests start as private processes: `command:package` for the system's package manager.
-SERVERS := mariadbd:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven
+SERVERS := mariadbd:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven \
+	promtool:prometheus
 test-servers: ## install the servers that tests start for themselves, where they are missing
 	@missing=; for one in $(SERVERS); do \
 	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; \
@@ -71,6 +73,7 @@ lock: $(RUNTIME) ## renew the lock files; ARGS=--upgrade takes the newest versio
 	$(COMPILE) pyproject.toml --group test --group build --output-file requirements-test.lock
 	$(COMPILE) pyproject.toml --constraint requirements-test.lock --output-file requirements.lock
 	$(COMPILE) --group pyproject.toml:build --constraint requirements-test.lock --output-file requirements-build.lock
+	$(COMPILE) --group pyproject.toml:checks --output-file requirements-checks.lock
 
 clean: ## remove the environment and build results; the shop's data in var/ stays
 	rm -rf $(VENV) build dist .ruff_cache .import_linter_cache .hypothesis
@@ -95,4 +98,10 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml | $(PY)
 $(TESTING): requirements-test.lock $(RUNTIME)
 	@echo "Installing what the tests need (once) …"
 	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(CHECKS): requirements-checks.lock | $(PY)
+	@echo "Installing what checks containers, manifests and workflows (once) …"
+	@$(PY) -m venv $(VENV)/checks
+	@$(VENV)/checks/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-checks.lock
 	@touch $@
