@@ -92,7 +92,7 @@ async def main(port: int, extra: str) -> None:
     desk: Desk[bytes, bytes] = Desk("desk", many, Inline())
     edge = Edge(
         partial(app, desk),
-        new_id=lambda: uuid4().hex,
+        new_id=lambda: uuid4().hex.encode(),  # noqa: PLW0108 - a new one each time
         duck=duck,
         durations=durations,
         access=access,

@@ -79,7 +79,7 @@ async def test_an_access_line_is_json_for_programs_and_short_for_people() -> Non
     program, person = io.BytesIO(), io.BytesIO()
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     for out, plain in ((program, False), (person, True)):
-        access = logs.AccessLog(out, plain=plain, now=lambda: at)
+        access = logs.AccessLog(out, plain=plain, now=at.timestamp)
         access.write("GET", "/orders/{id}", 200, 0.00123, "r-1")
         access.write("GET", "/no\nway", 404, 0.1, "r-2")
         access.flush()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -118,17 +119,6 @@ class _Line(Struct):
     event: str = "http_request"
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
-def _plainly(line: _Line) -> bytes:
-    route = line.route if line.route.isprintable() else ascii(line.route)
-    when = line.timestamp.isoformat().replace("+00:00", "Z")
-    text = f"{when} {line.status} {line.method:<6} {route} {line.ms:.1f} ms {line.request_id}"
-    return text.encode("utf-8", "replace")
-
-
 class AccessLog:
     """A line for each request, written many at a time: one by one they cost a system call each.
 
@@ -144,26 +134,38 @@ class AccessLog:
         out: BinaryIO | None = None,
         *,
         plain: bool = False,
-        now: Callable[[], datetime] = _utc,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._out = out or sys.stdout.buffer
         self._plain = plain
         self._now = now
         self._buffer = bytearray()
         self._encoder = msgspec.json.Encoder()
+        self._second, self._when = 0, ""
 
     def write(self, method: str, route: str, status: int, seconds: float, request: str) -> None:
         if not self._buffer:
             asyncio.get_running_loop().call_later(self._AFTER, self.flush)
-        ms = round(seconds * 1000, 2)
-        line = _Line(self._now(), method, route, status, ms, request)
+        at = self._now()
         if self._plain:
-            self._buffer += _plainly(line)
+            self._buffer += self._plainly(at, method, route, status, seconds, request)
         else:
+            when, ms = datetime.fromtimestamp(at, UTC), round(seconds * 1000, 2)
+            line = _Line(when, method, route, status, ms, request)
             self._encoder.encode_into(line, self._buffer, -1)
         self._buffer += b"\n"
         if len(self._buffer) > self._FULL:
             self.flush()
+
+    def _plainly(
+        self, at: float, method: str, route: str, status: int, seconds: float, request: str
+    ) -> bytes:
+        if (second := int(at)) != self._second:  # a busy second has thousands of lines
+            self._second = second
+            self._when = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        route = route if route.isprintable() else ascii(route)
+        text = f"{self._when} {status} {method:<6} {route} {seconds * 1000:.1f} ms {request}"
+        return text.encode("utf-8", "replace")
 
     def flush(self) -> None:
         if self._buffer:

@@ -72,10 +72,10 @@ class Kit:
         self.duck = LameDuck()
         self.durations = request_durations()
         self.lines = io.BytesIO()
-        self.access = AccessLog(self.lines, now=lambda: NOON)
+        self.access = AccessLog(self.lines, now=NOON.timestamp)
         self.edge = Edge(
             app,
-            new_id=lambda: "made",
+            new_id=lambda: b"made",
             duck=self.duck,
             durations=self.durations,
             access=self.access,
@@ -129,6 +129,25 @@ async def test_an_answer_gets_the_request_id_and_the_security_headers() -> None:
         b"referrer-policy": b"strict-origin-when-cross-origin",
         b"x-frame-options": b"DENY",
     }
+
+
+async def test_programs_are_told_nothing_of_frames_and_links() -> None:
+    answer = await Kit().ask(path="/api/v1/orders/7")
+    assert answer.headers == {
+        b"x-app": b"1",
+        b"x-request-id": b"made",
+        b"x-content-type-options": b"nosniff",
+    }
+
+
+async def test_an_unchanged_answer_repeats_no_guards() -> None:
+    async def unchanged(_scope: Scope, _receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 304, "headers": [(b"etag", b'"1"')]}
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    answer = await Kit(unchanged).ask()
+    assert answer.headers == {b"etag": b'"1"', b"x-request-id": b"made"}
 
 
 async def test_a_sane_request_id_is_kept_and_seen_by_the_app() -> None:

@@ -33,11 +33,16 @@ log = structlog.get_logger()
 
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SECURITY: tuple[Header, ...] = (
-    (b"x-content-type-options", b"nosniff"),
+# What programs read is neither framed nor left by a link, and on a ready answer each header counts.
+# A 304 stands for an answer that has them already.
+_FOR_PROGRAMS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"),)
+_FOR_BROWSERS: tuple[Header, ...] = (
+    *_FOR_PROGRAMS,
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
     (b"x-frame-options", b"DENY"),
 )
+_PROGRAMS = "/api/"
+_NOT_MODIFIED = 304
 _CLOSE: Header = (b"connection", b"close")
 _CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
 
@@ -53,8 +58,22 @@ class Rate(Struct, frozen=True):
 
 #: None for what is not counted.
 Limiter = Callable[[Scope], Awaitable[Rate] | None]
-#: Gives both messages of an answer to a GET that lies ready and that nobody is kept from.
-Ready = Callable[[Scope], tuple[Message, Message] | None]
+
+
+class Prepared:
+    """An answer to a GET that lies ready: all of it but the id of the request."""
+
+    __slots__ = ("body", "headers", "route", "status")
+
+    def __init__(self, status: int, headers: list[Header], body: Message, route: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.route = route
+
+
+#: Finds what nobody is kept from, and waits for nothing.
+Ready = Callable[[Scope], Prepared | None]
 
 
 class LameDuck:
@@ -145,7 +164,7 @@ class Edge:
         self,
         app: App,
         *,
-        new_id: Callable[[], str],
+        new_id: Callable[[], bytes],
         duck: LameDuck,
         durations: Histogram,
         ready: Ready | None = None,
@@ -175,11 +194,27 @@ class Edge:
             return
         began = self._clock()
         if self._ready is not None and (found := self._ready(scope)) is not None:
-            await self._hand_out(found, scope, send, began)
+            # No body to guard, no work to bound, no rate to count.
+            request = self._named(scope["headers"])
+            status = found.status
+            guards = () if status == _NOT_MODIFIED else _FOR_PROGRAMS
+            headers = [*found.headers, *guards, (b"x-request-id", request)]
+            if self._duck.active:
+                headers.append(_CLOSE)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send(found.body)
+            took = self._clock() - began
+            self._durations.observe(("GET", found.route, status), took)
+            if self._access is not None:
+                self._access.write("GET", found.route, status, took, request.decode())
             return
+        await self._work_out(scope, receive, send, began)
+
+    async def _work_out(self, scope: Scope, receive: Receive, send: Send, began: float) -> None:
+        """Let the app answer, within all bounds."""
         self._forwarded(scope)
         asked = _Asked.of(scope["headers"])
-        request = asked.id if _SANE.fullmatch(asked.id) else self._new_id().encode()
+        request = asked.id if _SANE.fullmatch(asked.id) else self._new_id()
         current = request.decode()
         request_id.set(current)
         client = scope.get("client")
@@ -187,13 +222,16 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = current
         counting = self._limiter(scope) if self._limiter is not None else None
         rate = await counting if counting is not None else None
+        programs = scope["path"].startswith(_PROGRAMS)
         status = 0
 
         def answer(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], *_SECURITY, (b"x-request-id", request)]
+                headers = [*message["headers"], (b"x-request-id", request)]
+                if status != _NOT_MODIFIED:
+                    headers += _FOR_PROGRAMS if programs else _FOR_BROWSERS
                 if rate is not None:
                     headers += _rate_headers(rate)
                 if self._duck.active:
@@ -216,28 +254,12 @@ class Edge:
             self.in_flight -= 1
             self._note(scope, status, self._clock() - began, current)
 
-    async def _hand_out(
-        self, found: tuple[Message, Message], scope: Scope, send: Send, began: float
-    ) -> None:
-        """Give an answer that lies ready: no body to guard, no work to bound, no rate to count."""
-        start, body = found
-        request = b""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request = value
-                break
-        if not request or not _SANE.fullmatch(request):
-            request = self._new_id().encode()
-        status: int = start["status"]
-        headers = [*start["headers"], *_SECURITY, (b"x-request-id", request)]
-        if self._duck.active:
-            headers.append(_CLOSE)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send(body)
-        took = self._clock() - began
-        self._durations.observe(("GET", scope["shop.route"], status), took)
-        if self._access is not None:
-            self._access.write("GET", scope["shop.route"], status, took, request.decode())
+    def _named(self, headers: Iterable[Header]) -> bytes:
+        """The id that the caller gave, if it is sane, else a new one."""
+        for name, value in headers:
+            if name == b"x-request-id" and _SANE.fullmatch(value):
+                return value
+        return self._new_id()
 
     async def _serve(
         self, scope: Scope, receive: Receive, answer: Send, asked: "_Asked", rate: Rate | None

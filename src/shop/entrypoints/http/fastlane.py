@@ -10,7 +10,7 @@ for a state is there for the others.
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.entrypoints.http.edge import Prepared
 from shop.ports.cache import Cache
 
 Scope = MutableMapping[str, Any]
@@ -50,25 +51,28 @@ _OWN = frozenset({b"etag", b"cache-control", b"content-length"})
 class _Entry:
     """An answer, ready to be sent in each of its forms."""
 
-    __slots__ = ("body", "count", "etag", "not_modified", "size", "start")
+    __slots__ = ("etag", "found", "size", "unchanged")
 
-    def __init__(self, count: int | None, headers: list[Header], body: bytes) -> None:
-        self.count = count
+    def __init__(self, route: str, headers: list[Header], body: bytes) -> None:
         self.etag = b'"%b"' % blake2b(body, digest_size=16).hexdigest().encode()
         kept = [header for header in headers if header[0].lower() not in _OWN]
         tagged = [(b"etag", self.etag), _CACHE]
         length = (b"content-length", str(len(body)).encode())
-        self.start = _start(200, [*kept, length, *tagged])
-        self.not_modified = _start(304, tagged)
-        self.body: Message = {"type": "http.response.body", "body": body, "more_body": False}
+        whole: Message = {"type": "http.response.body", "body": body, "more_body": False}
+        self.found = Prepared(200, [*kept, length, *tagged], whole, route)
+        # What goes with a body is left out, as RFC 9110 section 15.4.5 asks.
+        self.unchanged = Prepared(304, tagged, _EMPTY, route)
         self.size = len(body) + _OVERHEAD
+
+    def form(self, headers: Iterable[Header]) -> Prepared:
+        """What the caller needs, who may have it already."""
+        for name, value in headers:
+            if name == b"if-none-match" and _holds(value, self.etag):
+                return self.unchanged
+        return self.found
 
 
 _EMPTY: Message = {"type": "http.response.body", "body": b"", "more_body": False}
-
-
-def _start(status: int, headers: list[Header]) -> Message:
-    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 class FastLane:
@@ -90,21 +94,17 @@ class FastLane:
         self._count: int | None = None
         self._loading: dict[tuple[Key, int], asyncio.Future[_Entry | None]] = {}
 
-    def ready(self, scope: Scope) -> tuple[Message, Message] | None:
-        """Both messages of an answer to a GET that is in memory; nothing is waited for."""
-        path: str = scope["path"]
+    def ready(self, scope: Scope) -> Prepared | None:
+        """An answer to a GET that is in memory; nothing is waited for."""
         if self._watch.count != self._count or scope["method"] != "GET":
             return None
-        entry = self._entries.get((path, scope["query_string"]))
+        key = scope["path"], scope["query_string"]
+        entry = self._entries.get(key)
         if entry is None:
             return None
         self.hits += 1
-        self._entries.move_to_end((path, scope["query_string"]))
-        scope["shop.route"] = _ROUTES.get(path, _PRODUCT)
-        for name, value in scope["headers"]:
-            if name == b"if-none-match" and _holds(value, entry.etag):
-                return entry.not_modified, _EMPTY
-        return entry.start, entry.body
+        self._entries.move_to_end(key)
+        return entry.form(scope["headers"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,26 +137,22 @@ class FastLane:
         await self._answer(entry, scope, send)
 
     async def _answer(self, entry: _Entry, scope: Scope, send: Send) -> None:
-        for name, value in scope["headers"]:
-            if name == b"if-none-match" and _holds(value, entry.etag):
-                await send(entry.not_modified)
-                await send(_EMPTY)
-                return
-        await send(entry.start)
-        await send(entry.body if scope["method"] == "GET" else _EMPTY)
+        form = entry.form(scope["headers"])
+        await send({"type": "http.response.start", "status": form.status, "headers": form.headers})
+        await send(form.body if scope["method"] == "GET" else _EMPTY)
 
     async def _shared(
         self, key: Key, count: int | None, scope: Scope, receive: Receive, send: Send
     ) -> _Entry | None:
         """The answer, made by the first who asks; None when the app has answered by itself."""
         if count is None:
-            return await self._load(None, scope, receive, send)
+            return await self._load(scope, receive, send)
         # Who asks after a change must not be given an answer begun before it.
         loading = key, count
         under_way = self._loading.get(loading)
         if under_way is not None:
             entry = await asyncio.shield(under_way)
-            return entry or await self._load(None, scope, receive, send)
+            return entry or await self._load(scope, receive, send)
         mine = self._loading[loading] = asyncio.get_running_loop().create_future()
         entry = None
         try:
@@ -174,20 +170,18 @@ class FastLane:
     ) -> _Entry | None:
         """What another replica made for the same state, else our own."""
         if self._common is None:
-            return await self._load(count, scope, receive, send)
+            return await self._load(scope, receive, send)
         name = _name(key, count)
         if (kept := await self._common.get(name)) is not None:
             headers, body = _decode(kept)
-            return _Entry(count, headers, body)
-        entry = await self._load(count, scope, receive, send)
+            return _Entry(scope["shop.route"], headers, body)
+        entry = await self._load(scope, receive, send)
         if entry is not None:
-            made: _Kept = entry.start["headers"], entry.body["body"]
+            made: _Kept = entry.found.headers, entry.found.body["body"]
             await self._common.put(name, _encode(made), _LASTS)
         return entry
 
-    async def _load(
-        self, count: int | None, scope: Scope, receive: Receive, send: Send
-    ) -> _Entry | None:
+    async def _load(self, scope: Scope, receive: Receive, send: Send) -> _Entry | None:
         started: Message | None = None
         parts: list[bytes] = []
 
@@ -208,7 +202,7 @@ class FastLane:
             raise RuntimeError("The app gave no answer.")
         if started["status"] != 200:  # noqa: PLR2004
             return None
-        return _Entry(count, list(started["headers"]), b"".join(parts))
+        return _Entry(scope["shop.route"], list(started["headers"]), b"".join(parts))
 
     def _keep(self, key: Key, entry: _Entry) -> None:
         size = entry.size + len(key[0]) + len(key[1])
