@@ -2,11 +2,15 @@
 
 from dishka import Provider, Scope, provide
 
-from shop.adapters.sql.catalog import SqlCategories, SqlCounting, SqlProducts, SqlReviews
-from shop.adapters.sql.catalog_reads import SqlCatalogReads, SqlStaffReads
+from shop.adapters.sql.catalog_reads import SqlCatalogReads
+from shop.adapters.sql.categories import SqlCategories
 from shop.adapters.sql.changes import SqlCatalogChanges
+from shop.adapters.sql.counting import SqlCounting
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.imports import SqlImportReads, SqlImports
+from shop.adapters.sql.products import SqlProducts
+from shop.adapters.sql.reviews import SqlReviews
+from shop.adapters.sql.staff_reads import SqlStaffReads
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.ports.catalog import (
     CatalogChanges,

@@ -1,7 +1,6 @@
-"""Products, categories and reviews at rest."""
+"""Products and their variants at rest."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -12,37 +11,27 @@ from msgspec import Struct
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.changes import catalog_changed
-from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.conn import Conn
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import (
     categories as categories_,
-    order_lines,
-    orders,
     product_categories,
     product_tags,
     products as products_,
-    reviews as reviews_,
-    stock_moves,
-    users,
     variants as variants_,
 )
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.catalog.model import (
-    Category,
-    CategoryInUse,
     Image,
     Product,
     ProductNotFound,
     ProductStatus,
-    Review,
-    ReviewExists,
     Variant,
 )
 from shop.core.catalog.views import face_of
 from shop.core.catalog.words import fold
-from shop.core.inventory.model import MoveKind
-from shop.core.kernel.ids import CategoryId, ProductId, UserId, VariantId
-from shop.ports.catalog import Categories, Count, Counting, Products, Reviews
+from shop.core.kernel.ids import CategoryId, ProductId, VariantId
+from shop.ports.catalog import Products
 
 TAG_LENGTH = 191
 
@@ -96,17 +85,6 @@ _SAVE_VARIANTS = (
         }
     )
     .where(variants_.c.id == bindparam("v_id"))
-)
-_STOCK = (
-    sa.select(variants_.c.id, variants_.c.on_hand, variants_.c.held)
-    .where(variants_.c.id.in_(_ids()))
-    .order_by(variants_.c.id)
-    .with_for_update()
-)
-_SET_STOCK = (
-    variants_.update()
-    .values(on_hand=bindparam("quantity"))
-    .where(variants_.c.id == bindparam("variant"))
 )
 
 
@@ -358,177 +336,3 @@ class SqlProducts(Products):
 
 def _numbered(product: Product) -> list[tuple[int, Variant]]:
     return list(enumerate(product.variants))
-
-
-class SqlCounting(Counting):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
-        self._uow = uow
-
-    async def on_hand(self, variants: Iterable[VariantId]) -> dict[VariantId, int]:
-        rows = await self._uow.conn.rows(_STOCK, {"ids": list(variants)})
-        return {VariantId(row.id): row.on_hand for row in rows}
-
-    async def count(self, counts: Sequence[Count], reason: str, at: datetime) -> None:
-        if not counts:
-            return
-        conn = self._uow.conn
-        rows = await conn.rows(_STOCK, {"ids": [count.variant_id for count in counts]})
-        have = {row.id: row for row in rows}
-        moves: list[dict[str, Any]] = []
-        for count in counts:
-            row = have[count.variant_id]
-            delta = max(count.quantity, row.held) - row.on_hand
-            if delta:
-                moves.append(
-                    {
-                        "id": count.id,
-                        "variant_id": count.variant_id,
-                        "delta": delta,
-                        "kind": MoveKind.ADJUSTED.value,
-                        "reason": reason,
-                        "order_id": None,
-                        "at": at,
-                    }
-                )
-        if moves:
-            new = [
-                {
-                    "variant": move["variant_id"],
-                    "quantity": have[move["variant_id"]].on_hand + move["delta"],
-                }
-                for move in moves
-            ]
-            await conn.run(_SET_STOCK, new)
-            await conn.run(stock_moves.insert(), moves)
-            await catalog_changed(conn)
-
-
-_TREE = sa.select(categories_).order_by(
-    sa.func.length(categories_.c.path), categories_.c.position, categories_.c.name
-)
-_SAVE_CATEGORY = (
-    categories_.update()
-    .values(
-        parent_id=bindparam("its_parent"),
-        name=bindparam("its_name"),
-        slug=bindparam("its_slug"),
-        path=bindparam("its_path"),
-        position=bindparam("its_position"),
-        version=categories_.c.version + 1,
-    )
-    .where(
-        categories_.c.id == bindparam("its_id"), categories_.c.version == bindparam("its_version")
-    )
-)
-_REMOVE_CATEGORY = categories_.delete().where(categories_.c.id == bindparam("its_id"))
-
-
-class SqlCategories(Categories):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
-        self._uow = uow
-
-    async def all(self) -> list[Category]:
-        # A parent's path is always shorter than its child's.
-        return [_to_category(row) for row in await self._uow.conn.rows(_TREE)]
-
-    async def add(self, categories: Sequence[Category]) -> None:
-        if not categories:
-            return
-        try:
-            await self._uow.conn.run(
-                categories_.insert(),
-                [msgspec.structs.asdict(category) for category in categories],
-            )
-        except Taken as error:
-            raise lost("a category") from error
-        await catalog_changed(self._uow.conn)
-
-    async def save(self, categories: Sequence[Category]) -> None:
-        if not categories:
-            return
-        rows = [
-            {
-                "its_parent": category.parent_id,
-                "its_name": category.name,
-                "its_slug": category.slug,
-                "its_path": category.path,
-                "its_position": category.position,
-                "its_id": category.id,
-                "its_version": category.version,
-            }
-            for category in categories
-        ]
-        try:
-            touched = await self._uow.conn.run(_SAVE_CATEGORY, rows)
-        except Taken as error:
-            raise lost("a category") from error
-        if touched != len(rows):
-            raise lost("a category")
-        await catalog_changed(self._uow.conn)
-
-    async def remove(self, category: Category) -> None:
-        try:
-            await self._uow.conn.run(_REMOVE_CATEGORY, {"its_id": category.id})
-        except Taken as error:
-            raise CategoryInUse("Products or categories still stand in this one.") from error
-        await catalog_changed(self._uow.conn)
-
-
-def _to_category(row: Any) -> Category:
-    return Category(
-        id=CategoryId(row.id),
-        parent_id=CategoryId(row.parent_id) if row.parent_id else None,
-        name=row.name,
-        slug=row.slug,
-        path=row.path,
-        source_key=row.source_key,
-        position=row.position,
-        version=row.version,
-    )
-
-
-_RECEIVED = (
-    sa.select(order_lines.c.product_id)
-    .join(orders, orders.c.id == order_lines.c.order_id)
-    .where(
-        orders.c.user_id == bindparam("user"),
-        order_lines.c.product_id == bindparam("product"),
-        orders.c.status.in_(["delivered", "returned"]),
-    )
-    .limit(1)
-)
-_AUTHOR = sa.select(users.c.name).where(users.c.id == bindparam("user"))
-_RATINGS = sa.select(
-    sa.func.count().label("many"),
-    sa.func.coalesce(sa.func.sum(reviews_.c.rating), 0).label("stars"),
-).where(reviews_.c.product_id == bindparam("product"))
-_RATE = (
-    products_.update()
-    .values(rating_average=bindparam("average"), rating_count=bindparam("count"))
-    .where(products_.c.id == bindparam("product"))
-)
-
-
-class SqlReviews(Reviews):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
-        self._uow = uow
-
-    async def may_review(self, user: UserId, product: ProductId) -> bool:
-        return await one(self._uow.conn, _RECEIVED, {"user": user, "product": product}) is not None
-
-    async def author(self, user: UserId) -> str:
-        row = await one(self._uow.conn, _AUTHOR, {"user": user})
-        return row.name if row else ""
-
-    async def add(self, review: Review) -> None:
-        conn = self._uow.conn
-        try:
-            await conn.run(reviews_.insert(), msgspec.structs.asdict(review))
-        except Taken as error:
-            raise ReviewExists("You have reviewed this product already.") from error
-        rated = await one(conn, _RATINGS, {"product": review.product_id})
-        average = (200 * int(rated.stars) + rated.many) // (2 * rated.many)
-        await conn.run(
-            _RATE, {"product": review.product_id, "average": average, "count": rated.many}
-        )
-        await catalog_changed(conn)
