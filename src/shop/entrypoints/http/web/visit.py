@@ -5,189 +5,46 @@ no script can read; /api/v1 itself never looks at cookies. A form counts only wh
 that it comes from our own page and it carries the token bound to the visitor's cookie.
 """
 
-import functools
 import hashlib
 import hmac
-import inspect
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from dishka import AsyncContainer
-from msgspec import Struct
 
 from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
 from shop.core.checkout.once import Attempt
-from shop.core.checkout.terms import Terms
-from shop.core.kernel.access import NOBODY, Caller, Permission, SecondFactorEnrolmentRequired
+from shop.core.kernel.access import NOBODY, Caller, Permission
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
 from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.factors import SecondFactorRequired
 from shop.core.users.issuing import TokenPair
-from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
+from shop.core.users.model import FIRST_PARTY, GrantInvalid
 from shop.core.users.profile import Profile
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.tickets import Ticket
-from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
-from shop.entrypoints.http.auth import Authenticator
-from shop.entrypoints.http.served import HttpRequest, served
+from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
-from shop.entrypoints.http.web.loopback import home_of
-from shop.entrypoints.http.web.refusals import refusal
+from shop.entrypoints.http.web.front import Front
+from shop.entrypoints.http.web.notes import Note, told
 from shop.entrypoints.http.web.rendering import render
 from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
 from shop.ports.idempotency import IdempotencyKey
-from shop.ports.social import Provider, Providers
-from shop.ports.system import Ids, Secrets
 
 #: The cookie of a sign-in half done.
 TICKET = "ticket"
 _YEAR = 365 * 24 * 3600
 _NOTE_LASTS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
-_NOTE = re.compile(r"([a-z-]{1,40})(?:\.(\d{1,6}))?")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ORDERS = 5
-
-#: What a page says once after a form was sent; `{}` is a number.
-NOTES = {
-    "added": "Added to your cart.",
-    "few-left": "Only {} left: please choose fewer.",
-    "sold-out": "This item has just sold out.",
-    "not-for-sale": "This item is not for sale any more.",
-    "cart-full": "Your cart is full: it holds 100 different items.",
-    "quantity": "Please choose a quantity from 1 to 99.",
-    "coupon-on": "Coupon applied.",
-    "signed-out": "You are signed out.",
-    "signed-in": "Welcome back.",
-    "welcome": "Your account is ready. We have sent you a link to confirm your e-mail address.",
-    "verified": "Thank you, your e-mail address is confirmed.",
-    "password": "Your password is changed. Please sign in with the new one.",
-    "password-changed": "Your password is changed; your other devices are signed out.",
-    "saved": "Saved.",
-    "sign-in-late": "That took too long, or too many tries. Please sign in again.",
-    "factor-first": "Staff of this shop need a second factor. Please set one up to go on.",
-    "factor-added": "It is set up: from now on we ask for it when you sign in.",
-    "factor-removed": "It is removed.",
-    "factors-reset": "Their second factors are taken away, and every device is signed out.",
-    "factors-none": "There is no second factor; nothing was changed.",
-    "own-factors": "Your own second factors are changed in your account, under Security.",
-    "own-role": "Nobody may take the administrator's role from themselves.",
-    "factor-last": "Staff keep a second factor: set up another before removing this one.",
-    "email-waits": "Saved. Please open the link we have sent to the new e-mail address.",
-    "removed": "Removed.",
-    "address-most": "You have as many addresses as one account can keep.",
-    "session-ended": "That device is signed out.",
-    "mail-sent": "If there is such an account, a mail is on its way.",
-    "cancelled": "The order is cancelled.",
-    "return-asked": "We have noted what you want to send back, and will write to you.",
-    "order-moved": "The order is updated.",
-    "order-state": "The order has moved on meanwhile; nothing was changed.",
-    "refund-asked": "The refund is on its way.",
-    "refund-large": "That is more than can still be refunded.",
-    "no-link": "The payment page does not answer right now. Please try again in a minute.",
-    "review-not-a-buyer": "Only customers who received this product can review it.",
-    "review-exists": "You have reviewed this product already.",
-    "reviewed": "Thank you for your review.",
-    "sign-in-again": "Please sign out and in again first: this needs a sign-in just now.",
-    "consent-denied": "You did not let the other service sign you in. Nothing has changed.",
-    "password-first": "There is an account with this e-mail address. Sign in with its password; "
-    "then you can link the profile here.",
-    "profile-linked": "The profile is linked: you can sign in with it from now on.",
-    "profile-unlinked": "The profile is unlinked.",
-    "profile-taken": "This profile signs in to another account already.",
-    "profile-most": "You have as many linked profiles as one account can keep.",
-    "last-way-in": "Please set a password first: this is the only way to sign in.",
-    "account-deleted": "Your account is deleted. Goodbye, and thank you.",
-    "mail-resent": "The mail is queued again.",
-    "last-variant": "A product for sale needs a variant with a price.",
-    "category-in-use": "Other categories or products still stand in this one.",
-}
-_TROUBLE = frozenset(
-    {
-        "sign-in-late",
-        "factor-first",
-        "factor-last",
-        "own-factors",
-        "own-role",
-        "last-variant",
-        "category-in-use",
-        "few-left",
-        "sold-out",
-        "not-for-sale",
-        "cart-full",
-        "quantity",
-        "order-state",
-    }
-    | {"sign-in-again", "password-first", "profile-taken", "profile-most", "last-way-in"}
-    | {"refund-large", "no-link", "address-most", "review-not-a-buyer", "review-exists"}
-)
-
-
-class Note(Struct, frozen=True):
-    text: str
-    trouble: bool
-
-
-class Front(Struct, frozen=True):
-    """What all visits share."""
-
-    container: AsyncContainer
-    authenticator: Authenticator
-    ids: Ids
-    cart_desk: CartDesk
-    key: bytes
-    shop_name: str
-    site_url: str
-    development: bool
-    password_hint: str
-    providers: tuple[Provider, ...]
-
-    @property
-    def secure(self) -> bool:
-        return self.site_url.startswith("https:")
-
-    @property
-    def prefix(self) -> str:
-        return "__Host-shop-" if self.secure else "shop-"
-
-    def sign(self, text: str) -> str:
-        digest = hmac.digest(self.key, text.encode(), hashlib.sha256)
-        return urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-async def front_of(request: HttpRequest) -> Front:
-    state = request.app.state
-    made: Front | None = state.get("front")
-    if made is None:
-        container: AsyncContainer = state.container
-        rules = await container.get(IdentityRules)
-        terms = await container.get(Terms)
-        secrets = await container.get(Secrets)
-        made = state.front = Front(
-            container=container,
-            authenticator=state.authenticator,
-            ids=await container.get(Ids),
-            cart_desk=await container.get(CartDesk),
-            key=await secrets.get("storefront-forms"),
-            shop_name=terms.shop_name,
-            site_url=rules.site_url,
-            development=rules.development,
-            password_hint=(
-                f"At least {rules.password_from} characters, one of them neither letter nor digit; "
-                f"or {rules.passphrase_from} of any kind. Not your name, and hard to guess."
-            ),
-            providers=(await container.get(Providers)).all(),
-        )
-    return made
 
 
 class Visit:
@@ -225,7 +82,7 @@ class Visit:
     def second_step(self, asked: SecondFactorRequired, to: str) -> Reply:
         """On to the page that asks for the second factor, and from there to `to`."""
         self.hold(TICKET, asked.ticket, int(Ticket.LASTS.total_seconds()))
-        return see(f"/sign-in/second-factor?next={_quoted(to)}")
+        return see(f"/sign-in/second-factor?next={quoted(to)}")
 
     async def identify(self) -> None:
         """By the access token; when that has run out, by the refresh token, once."""
@@ -388,12 +245,10 @@ class Visit:
         self._set("note", code if number is None else f"{code}.{number}", _NOTE_LASTS)
 
     def _told(self) -> Note | None:
-        found = _NOTE.fullmatch(self._cookie("note"))
-        if self._cookie("note"):
+        code = self._cookie("note")
+        if code:
             self._set("note", "", 0)
-        if found is None or found[1] not in NOTES:
-            return None
-        return Note(NOTES[found[1]].format(found[2] or ""), found[1] in _TROUBLE)
+        return told(code)
 
     def see(self, path: str, note: str = "", number: int | None = None) -> Reply:
         if note:
@@ -417,7 +272,7 @@ class Visit:
                 visit=self,
                 shop=self.front.shop_name,
                 path=self.request.scope["path"],
-                here=_here(self.request),
+                here=here_of(self.request),
                 cart_count=count,
                 note=self._told(),
                 **{"q": ""} | context,
@@ -453,7 +308,7 @@ class Visit:
         return reply
 
 
-def _here(request: HttpRequest) -> str:
+def here_of(request: HttpRequest) -> str:
     """Where to come back to after signing in."""
     path = request.scope["path"]  # the framework's URL fails where the Host is strange
     if query := request.scope["query_string"].decode("latin-1"):
@@ -461,74 +316,5 @@ def _here(request: HttpRequest) -> str:
     return local_path(path)
 
 
-def _before(request: HttpRequest) -> str:
-    """The page that held the form."""
-    try:
-        return local_path(urlsplit(request.headers.get("referer", "")).path)
-    except ValueError:
-        return "/"
-
-
-WebRoute = Callable[..., Awaitable[Any]]
-
-
-def visited(route: WebRoute) -> WebRoute:
-    """Give a route its `visit: Visit`, besides what `served` gives; refusals become pages."""
-    return _visited(route, own_forms=True)
-
-
-def visited_by_any_form(route: WebRoute) -> WebRoute:
-    """The same for a route that other sites send forms to: it asks `Visit.check` by itself."""
-    return _visited(route, own_forms=False)
-
-
-def _visited(route: WebRoute, *, own_forms: bool) -> WebRoute:
-    inner = served(route)  # type: ignore[arg-type]
-    signature = inspect.signature(inner)
-    kept = [p for p in signature.parameters.values() if p.name != "visit"]
-
-    @functools.wraps(route)
-    async def wrapper(**kwargs: Any) -> Reply:
-        request: HttpRequest = kwargs["request"]
-        front = await front_of(request)
-        if front.development and (home := home_of(front.site_url, request)) is not None:
-            return see(home + _here(request))
-        visit = Visit(front, request)
-        try:
-            await visit.identify()
-            if request.method == "POST":
-                await visit.receive()
-                if own_forms:
-                    visit.check()
-            reply = await inner(visit=visit, **kwargs)
-        except ShopError as error:
-            reply = await refused_page(visit, error)
-        return visit.finish(reply)
-
-    if not any(p.name == "request" for p in kept):
-        kept.append(
-            inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=HttpRequest)
-        )
-    wrapper.__signature__ = signature.replace(parameters=kept, return_annotation=Reply)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in kept} | {"return": Reply}
-    return wrapper
-
-
-async def refused_page(visit: Visit, error: ShopError) -> Reply:
-    """What a person is told; somebody who must sign in first is led there and back."""
-    if isinstance(error, SecondFactorRequired):
-        return visit.second_step(error, "/account")
-    if isinstance(error, SecondFactorEnrolmentRequired):
-        return visit.see("/account/second-factor", "factor-first")
-    if isinstance(error, Unauthenticated) and visit.caller.user_id is None:
-        back = _here(visit.request) if visit.request.method == "GET" else _before(visit.request)
-        return see(f"/sign-in?next={_quoted(back)}")
-    told = refusal(error)
-    reply = await visit.page("refusal.html", http_status=told.status, told=told)
-    if told.retry_after:
-        reply.headers.append((b"retry-after", str(told.retry_after).encode()))
-    return reply
-
-
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
     return quote(path, safe="/")

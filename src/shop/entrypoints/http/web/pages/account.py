@@ -25,7 +25,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import ADDRESS_FIELDS, EMPTY, Errors, Form, read_address
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 _UNFIT = 422
 _ORDERS = 20

@@ -31,7 +31,8 @@ from shop.entrypoints.http.web.authorization_document import AnswerOperation, As
 from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.refusals import Told
 from shop.entrypoints.http.web.replies import Reply, see
-from shop.entrypoints.http.web.visit import Visit, visited, visited_by_any_form
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited, visited_by_any_form
 from shop.ports.system import Clock
 
 PATH = "/oauth2/authorize"

@@ -23,7 +23,8 @@ from shop.entrypoints.http.api.cart import CartView
 from shop.entrypoints.http.web.forms import local_path
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 COUPON_TROUBLE = {
     "unknown": "We do not know this coupon.",

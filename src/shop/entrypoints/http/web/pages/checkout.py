@@ -30,7 +30,8 @@ from shop.entrypoints.http.web.forms import EMPTY, Errors, Form, read_address
 from shop.entrypoints.http.web.rendering import money
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 from shop.ports.idempotency import IdempotencyKey, KeyInProgress, KeyReused
 from shop.ports.users import EmailAddresses
 

@@ -28,7 +28,8 @@ from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.pages.second_step import answer_in
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 _HOME = "/account/second-factor"
 _UNFIT = 422

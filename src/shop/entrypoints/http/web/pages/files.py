@@ -4,10 +4,10 @@ from litestar.params import FromPath
 
 from shop.core.kernel.errors import NotFound
 from shop.entrypoints.http.served import HttpRequest
+from shop.entrypoints.http.web.front import front_of
 from shop.entrypoints.http.web.rendering import ASSETS
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import page
-from shop.entrypoints.http.web.visit import front_of
 
 _FOR_GOOD = b"public, max-age=31536000, immutable"
 _HIDDEN = ("/account", "/admin", "/api", "/cart", "/checkout", "/orders", "/sandbox", "/search")

@@ -21,7 +21,8 @@ from shop.entrypoints.http.served import Given, HttpRequest
 from shop.entrypoints.http.web.forms import Errors, Form, local_path
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 _UNFIT = 422
 

@@ -25,7 +25,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 from shop.ports.documents import Documents
 from shop.ports.orders import OrderReads
 from shop.ports.payments import GatewayUnavailable

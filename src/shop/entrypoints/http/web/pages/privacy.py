@@ -13,7 +13,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import Errors
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 from shop.ports.system import Clock
 
 _UNFIT = 422

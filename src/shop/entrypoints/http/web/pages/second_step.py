@@ -16,7 +16,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import Errors, Form, local_path
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import TICKET, Visit, visited
+from shop.entrypoints.http.web.visit import TICKET, Visit
+from shop.entrypoints.http.web.visited import visited
 
 _DIGITS = 6
 

@@ -28,7 +28,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import local_path
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 log = structlog.get_logger()
 

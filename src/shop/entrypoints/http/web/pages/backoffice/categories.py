@@ -17,7 +17,8 @@ from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.pages.backoffice.entry import UNFIT, staff
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 from shop.ports.catalog import CatalogReads
 
 _LIST = "/admin/categories"

@@ -13,7 +13,8 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.pages.backoffice.entry import PAGE, cursor, staff
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import page
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 
 
 @page("/admin/log")

@@ -17,7 +17,8 @@ from shop.entrypoints.http.web.pages.backoffice.entry import staff
 from shop.entrypoints.http.web.pages.backoffice.products import optional, product_page, typed_of
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form
-from shop.entrypoints.http.web.visit import Visit, visited
+from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visited import visited
 from shop.ports.catalog import CatalogReads
 
 _MOST_STOCK = 10**9
