@@ -55,7 +55,6 @@ class Visit:
         self.form = Form()
         self._cookies: dict[str, Header] = {}
         self._seen = self._cookie("visitor")
-        self._had_note = False
 
     # --- cookies ---
 
