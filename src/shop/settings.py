@@ -376,10 +376,19 @@ class _Written(Struct, frozen=True):
 _Values = dict[tuple[str, str], _Written]
 
 
-def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
-    """The settings, and a warning for each `SHOP_…` name that means nothing here."""
+def load(
+    file: Path | None,
+    environ: Mapping[str, str],
+    options: Mapping[tuple[str, str], Any] | None = None,
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, and a warning for each `SHOP_…` name that means nothing here.
+
+    `options` come from the command line, by section and key, and go first.
+    """
     written: _Values = dict(_from_file(file)) if file else {}
     warnings = _from_environment(environ, written)
+    for (section, key), value in (options or {}).items():
+        written[section, key] = _Written(f"--{key}", value, strict=True)
     sections: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     for (section, key), value in written.items():
         info = _keys(section)[key]
@@ -394,6 +403,8 @@ def load(file: Path | None, environ: Mapping[str, str]) -> tuple[Settings, tuple
     _check_adapters(settings, name_of)
     _check_server(settings, name_of)
     _check_proxies(settings, name_of)
+    if ("site", "url") not in written:
+        settings = replace(settings, site=_at_home(settings))
     site = _site(settings, name_of)
     _check_production(settings, name_of)
     _check_backup(settings, name_of)
@@ -614,6 +625,15 @@ def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:
     # Only schemes that we know are repeated: an unknown one may be part of a pasted password.
     what = f"{value} is not available in this version" if value in _NOT_YET else "is not supported"
     raise SettingsError(f"{name}: {what}; use {' or '.join(supported)}.")
+
+
+def _at_home(settings: Settings) -> Site:
+    """A shop that was told of no address is found where it listens on this machine."""
+    site, port = settings.site, settings.http.port
+    if not port:  # the system chooses, later
+        return site
+    shown = f":{port}" if port != 80 else ""  # noqa: PLR2004 - browsers leave it out
+    return replace(site, url=Url(f"http://localhost{shown}"))
 
 
 def _site(settings: Settings, name_of: _NameOf) -> Site:

@@ -107,9 +107,9 @@ def test_a_second_server_on_a_folder_or_a_port_is_refused(shop: Shop) -> None:
     first = shop.run()
     held = str(shop.data)
     refused(shop.start("--role", "api"), "already serves from", held, str(first.process.pid))
-    refused(shop.start("--role", "consumer"), "Cannot listen on", str(shop.ops), "in use")
+    refused(shop.start("--role", "consumer"), "Cannot listen on", str(shop.ops), "SHOP_OPS_PORT")
     elsewhere = {"SHOP_DATA_DIR": str(shop.folder / "other"), "SHOP_OPS_PORT": "0"}
-    refused(shop.start(**elsewhere), "Cannot listen on", str(shop.port), "in use")
+    refused(shop.start(**elsewhere), "Cannot listen on", str(shop.port), "SHOP_HTTP_PORT")
     assert first.ask("/readyz").status_code == 200
 
 

@@ -69,6 +69,20 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert settings.limits.enabled is False
 
 
+def test_a_shop_that_was_told_of_no_address_is_found_at_its_port() -> None:
+    assert from_environment(SHOP_HTTP_PORT="8123").site.url == "http://localhost:8123"
+    assert from_environment(SHOP_HTTP_PORT="80").site.url == "http://localhost"
+    told = {"SHOP_HTTP_PORT": "8123", "SHOP_SITE_URL": "http://localhost:8080"}
+    assert from_environment(**told).site.url == "http://localhost:8080"
+
+
+def test_an_option_goes_before_the_environment_and_the_address_goes_along() -> None:
+    settings, _ = load(None, {"SHOP_HTTP_PORT": "8001"}, {("http", "port"): 8002})
+    assert (settings.http.port, settings.site.url) == (8002, "http://localhost:8002")
+    with pytest.raises(SettingsError, match="^--host: "):
+        load(None, {}, {("http", "host"): ""})
+
+
 def test_addresses_follow_the_data_folder_and_name_the_driver() -> None:
     settings = from_environment(SHOP_DATA_DIR="/data")
     assert settings.database_url == "sqlite+aiosqlite:////data/shop.db"

@@ -247,6 +247,15 @@ def test_a_price_nobody_can_read_makes_a_draft(price: str) -> None:
     assert codes(faults) == [(1, "price-unreadable", False)]
 
 
+@pytest.mark.parametrize(
+    ("text", "price", "codes"),
+    [("12.345", 1235, ["price-rounded"]), ("12.340", 1234, []), ("40.000", 4000, [])],
+)
+def test_a_price_that_was_rounded_is_reported(text: str, price: int, codes: list[str]) -> None:
+    variant, faults = one_variant(price=text)
+    assert (variant.price, [code for _, code, _ in faults]) == (price, codes)
+
+
 def test_a_price_of_zero_is_kept_and_reported() -> None:
     variant, faults = one_variant(price="0.00")
     assert (variant.price, faults) == (0, [(1, "price-zero", False)])
@@ -514,12 +523,12 @@ def test_lines_of_which_only_some_are_quoted_twice_refuse_the_file() -> None:
 
 
 def test_a_huge_field_is_no_obstacle() -> None:
-    picture = f'<p>a</p><img src="data:image/png;base64,{"A" * 500_000}">'
+    picture = f'<p>a</p><img src="data:image/png;base64,{"A" * 10_000_000}">'
     assert only(first() | {"Body (HTML)": picture}).description_html == "<p>a</p>"
 
 
 def test_a_quotation_mark_never_closed_refuses_the_file_before_anything_is_taken() -> None:
-    text = 'Handle,Title,Price\na,A,1\nb,"B,2\n' + "c,C,3\n" * 1_500_000
+    text = 'Handle,Title,Price\na,A,1\nb,"B,2\n' + "c,C,3\n" * 3_000_000
     with pytest.raises(FeedUnreadable, match="quotation mark") as caught:
         next(iter(ShopifyFeed().read(io.BytesIO(text.encode()), "USD")))
     assert caught.value.facts == {"record": 2}

@@ -15,7 +15,7 @@ from shop.core.catalog.source import SourceFault
 from shop.ports.feeds import FeedUnreadable
 
 #: Characters a field or a line may have. Pictures pasted into descriptions reach megabytes.
-FIELD_MOST = 8 * 2**20
+FIELD_MOST = 16 * 2**20
 _LINE_MOST = 2 * FIELD_MOST
 _CHUNK = 2**18
 _IN_MEMORY = 2**20

@@ -69,6 +69,31 @@ def parse_price(text: str, currency: str) -> int:
     A point or comma followed by one or two digits at the end is the decimal sign; a comma
     followed by three digits parts thousands; one point alone is always the decimal sign.
     """
+    whole, fraction = _amount(text, currency)
+    exponent = _EXPONENTS.get(currency, 2)
+    minor = int((whole + fraction[:exponent].ljust(exponent, "0")) or "0")
+    if fraction[exponent : exponent + 1] >= "5":
+        minor += 1
+    if minor > LARGEST:
+        raise NotAPrice("is too large")
+    return minor
+
+
+def is_rounded(text: str, currency: str) -> bool:
+    """Whether `parse_price` took another amount than is written: `12.345` may mean thousands."""
+    _, fraction = _amount(text, currency)
+    return bool(fraction[_EXPONENTS.get(currency, 2) :].strip("0"))
+
+
+def plain_price(minor: int, currency: str) -> str:
+    """The amount as a plain decimal number, which `parse_price` reads back."""
+    exponent = _EXPONENTS.get(currency, 2)
+    digits = str(minor).rjust(exponent + 1, "0")
+    return f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits
+
+
+def _amount(text: str, currency: str) -> tuple[str, str]:
+    """The digits before and after the decimal sign; the currency must be the expected one."""
     text = text.translate(_SPACES).strip()
     if len(text) > _LONGEST:
         raise NotAPrice(f"has {len(text)} characters")
@@ -79,21 +104,7 @@ def parse_price(text: str, currency: str) -> int:
     for mark in (found["before"], found["after"]):
         if mark is not None:
             _same_currency(mark, currency)
-    whole, fraction = _digits(found["number"].strip())
-    exponent = _EXPONENTS.get(currency, 2)
-    minor = int((whole + fraction[:exponent].ljust(exponent, "0")) or "0")
-    if fraction[exponent : exponent + 1] >= "5":
-        minor += 1
-    if minor > LARGEST:
-        raise NotAPrice("is too large")
-    return minor
-
-
-def plain_price(minor: int, currency: str) -> str:
-    """The amount as a plain decimal number, which `parse_price` reads back."""
-    exponent = _EXPONENTS.get(currency, 2)
-    digits = str(minor).rjust(exponent + 1, "0")
-    return f"{digits[:-exponent]}.{digits[-exponent:]}" if exponent else digits
+    return _digits(found["number"].strip())
 
 
 def _same_currency(mark: str, currency: str) -> None:

@@ -18,7 +18,7 @@ from shop.adapters.feeds.cells import (
     unshielded,
 )
 from shop.adapters.feeds.containers import Sheet, header_name, open_sheet
-from shop.adapters.feeds.money import NotAPrice, parse_price
+from shop.adapters.feeds.money import NotAPrice, is_rounded, parse_price, plain_price
 from shop.adapters.feeds.notes import COLUMN, Notes, read_notes
 from shop.adapters.feeds.text import one_line, safe_html, shorten, shorten_key, tidy
 from shop.core.catalog.source import SourceFault, SourceImage, SourceProduct, SourceVariant
@@ -326,6 +326,9 @@ class _Reading:
             return None
         if price == 0:
             self._warn("price-zero", "The price is 0.")
+        elif is_rounded(text, self._money):
+            kept = plain_price(price, self._money)
+            self._warn("price-rounded", f"The price {quoted(text)} is rounded to {kept}.")
         return price
 
     def _compare_at(self, price: int | None) -> int | None:

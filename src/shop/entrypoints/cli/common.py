@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import functools
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,14 +24,17 @@ class Failure(click.ClickException):
         click.echo(f"shop: {self.format_message()}", err=True, file=file)
 
 
+with_config = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings file (TOML). The environment (SHOP_SECTION_KEY) overrides it.",
+)
+
+
 def with_settings(command: Command) -> Command:
     """Give a command its `settings` and the option `--config`."""
 
-    @click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Settings file (TOML). The environment (SHOP_SECTION_KEY) overrides it.",
-    )
+    @with_config
     @functools.wraps(command)
     def wrapper(*args: Any, config: Path | None, **kwargs: Any) -> Any:
         return command(*args, settings=read_settings(config), **kwargs)
@@ -39,10 +42,12 @@ def with_settings(command: Command) -> Command:
     return wrapper
 
 
-def read_settings(config: Path | None) -> Settings:
+def read_settings(
+    config: Path | None, options: Mapping[tuple[str, str], Any] | None = None
+) -> Settings:
     """Raises `Failure` with a line that names the wrong setting."""
     try:
-        settings, warnings = load(config, os.environ)
+        settings, warnings = load(config, os.environ, options)
     except SettingsError as error:
         raise Failure(str(error)) from None
     for warning in warnings:

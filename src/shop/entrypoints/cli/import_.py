@@ -69,7 +69,8 @@ def import_(
                 items = feeds[format_].read(stream, money, read)
                 counts = await importing.run(items, options, tell)
         if not verbose and (hidden := sum(counts.codes.values()) - counts.hard):
-            click.echo(f"{hidden} more things need care; --verbose shows them.", err=True)
+            need = "1 more thing needs" if hidden == 1 else f"{hidden} more things need"
+            click.echo(f"{need} care; --verbose shows it all.", err=True)
         line: str = counts.line()
         return line
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from shop.entrypoints.cli.common import Failure, with_settings
+from shop.entrypoints.cli.common import Failure, read_settings, with_config
 from shop.settings import Settings
 
 ROLES = ("all", "api", "consumer")
@@ -33,22 +33,16 @@ ROLES = ("all", "api", "consumer")
     help="Processes that share the port and the work; SQLite allows one.",
 )
 @click.option("--demo", is_flag=True, help="Load the demo catalogue if there is no product yet.")
-@with_settings
+@with_config
 def run(
-    settings: Settings, role: str, host: str | None, port: int | None, workers: int, *, demo: bool
+    config: Path | None, role: str, host: str | None, port: int | None, workers: int, *, demo: bool
 ) -> None:
     """Start the shop and serve until SIGTERM or Ctrl-C.
 
     On an empty embedded database the schema is made first.
     """
-    from msgspec.structs import replace
-
-    http = replace(
-        settings.http,
-        host=settings.http.host if host is None else host,
-        port=settings.http.port if port is None else port,
-    )
-    settings = replace(settings, http=http)
+    options = {("http", "host"): host, ("http", "port"): port}
+    settings = read_settings(config, {key: one for key, one in options.items() if one is not None})
     if settings.shares_database:
         sys.exit(_serve(settings, role, workers, demo=demo))
     if workers > 1:

@@ -43,7 +43,7 @@ from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.consumers.registry import EVENTS
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
-from shop.entrypoints.http.server import HttpServer, claim
+from shop.entrypoints.http.server import HttpServer, PortTaken, claim
 from shop.entrypoints.http.site import SiteRules, make_site
 from shop.entrypoints.logs import AccessLog
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
@@ -78,9 +78,15 @@ class Ports(Struct, frozen=True):
 
 
 def claim_ports(settings: Settings, role: str) -> Ports:
-    """Raises `PortTaken`."""
-    web = claim(settings.http.host, settings.http.port) if role in SERVES else None
-    return Ports(web, claim(settings.ops.host, settings.ops.port))
+    """Raises `PortTaken`, which names the settings."""
+    try:
+        web = claim(settings.http.host, settings.http.port) if role in SERVES else None
+    except PortTaken as error:
+        raise PortTaken(f"{error} See SHOP_HTTP_HOST and SHOP_HTTP_PORT.") from error
+    try:
+        return Ports(web, claim(settings.ops.host, settings.ops.port))
+    except PortTaken as error:
+        raise PortTaken(f"{error} See SHOP_OPS_HOST and SHOP_OPS_PORT.") from error
 
 
 async def serve(
