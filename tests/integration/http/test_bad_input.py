@@ -329,6 +329,7 @@ async def test_a_checkout_that_makes_no_sense_says_why(site: Shop) -> None:
         ({"payment_method": "barter"}, {MALFORMED}),
         ({"shipping_address": None}, {MALFORMED}),
         ({"email": None}, {MALFORMED}),
+        ({"shipping_address_id": str(uuid4())}, {MALFORMED}),
         (
             {"shipping_address": None, "shipping_address_id": str(uuid4())},
             {(404, "address-not-found")},

@@ -133,6 +133,18 @@ def test_no_page_is_wider_than_the_window(
             assert browser.value(f"{broken}.length") == 0, path
 
 
+def test_a_full_cart_fits_a_small_phone_without_scripts(
+    chromium: str, site: str, tmp_path: Path
+) -> None:
+    with Browser(chromium, tmp_path / "profile", scripts=False) as browser:
+        browser.size(360)
+        browser.open(f"{site}/products/monsoon-stoneware-mug")
+        browser.follow("[data-go]")
+        panel = browser.value("document.querySelector('.lines').getBoundingClientRect().right")
+        inside = "[...document.querySelectorAll('.lines *')]"
+        assert browser.value(f"Math.max(...{inside}.map({_RIGHT}))") <= panel
+
+
 def test_a_keyboard_reaches_the_content_first(chromium: str, site: str, tmp_path: Path) -> None:
     with Browser(chromium, tmp_path / "profile") as browser:
         browser.open(site)

@@ -50,6 +50,45 @@ def test_a_pin_code_has_six_digits_and_no_leading_zero(text: str) -> None:
         pin_code(text)
 
 
+def placed_in(state: str, zipcode: str) -> PostalAddress:
+    return checked(replace(HOME, state=state, zipcode=zipcode))
+
+
+@pytest.mark.parametrize(
+    ("state", "zipcode"),
+    [("KA", "110001"), ("Delhi", "560001"), ("MH", "700001"), ("TN", "360001"), ("KL", "194101")],
+)
+def test_a_pin_code_of_another_part_of_the_country_is_refused(state: str, zipcode: str) -> None:
+    with pytest.raises(Malformed, match=f"{zipcode} is not in") as caught:
+        placed_in(state, zipcode)
+    assert caught.value.field == "zipcode"
+
+
+@pytest.mark.parametrize(
+    ("state", "zipcode"),
+    [
+        ("PY", "533464"),  # Yanam, an enclave in Andhra Pradesh
+        ("PY", "673310"),  # Mahe, in Kerala
+        ("PY", "605001"),
+        ("LA", "194101"),
+        ("TS", "500001"),
+        ("AP", "507116"),
+        ("DH", "396210"),
+        ("GA", "403001"),
+        ("CH", "160017"),
+        ("PB", "160055"),
+        ("SK", "737101"),
+        ("AN", "744101"),
+        ("LD", "682555"),
+        ("JH", "834001"),
+        ("UK", "248001"),
+        ("RJ", "901234"),  # the army's post comes from anywhere
+    ],
+)
+def test_enclaves_young_states_and_the_army_keep_their_pin_codes(state: str, zipcode: str) -> None:
+    assert placed_in(state, zipcode).zipcode == zipcode
+
+
 @pytest.mark.parametrize(
     "text",
     ["9845012345", "09845012345", "+91 98450-12345", "919845012345", "0091 9845012345"],

@@ -145,6 +145,8 @@ def _who_and_where(command: PlaceOrder, buyer: Buyer | None) -> tuple[str, Posta
     if email is None:
         raise Malformed("An e-mail address is needed.", field="email", kind="missing")
     if command.shipping_address is not None:
+        if command.shipping_address_id is not None:
+            raise Malformed("Give the address or its id, not both.", field="shipping_address_id")
         return email, command.shipping_address
     if command.shipping_address_id is None:
         raise Malformed("Where to?", field="shipping_address", kind="missing")

@@ -82,6 +82,41 @@ _STATE_CODES = (
     | _FORMER
 )
 
+#: Where the PIN codes lie that begin with these two digits: as India Post deals them out, taken
+#: wide where states were parted later or share a border. Those of the army (9) lie anywhere.
+_PLACES = {
+    "11": "DL HR UP",
+    "12-13": "CH DL HR PB",
+    "14-16": "CH HP HR PB",
+    "17": "CH HP HR PB",
+    "18-19": "HP JK LA PB",
+    "20-28": "DL UK UP",
+    "30-34": "RJ",
+    "36-39": "DH GJ RJ",
+    "40-44": "DH GA MH",
+    "45-49": "CG MP",
+    "50-53": "AP PY TS",
+    "56-59": "KA",
+    "60-66": "KL PY TN",
+    "67-69": "KL LD PY TN",
+    "70-74": "AN SK WB",
+    "75-77": "OD",
+    "78-79": "AR AS ML MN MZ NL TR",
+    "80-85": "BR JH UP",
+}
+
+
+def _states_of_prefixes() -> dict[str, frozenset[str]]:
+    found = {}
+    for span, states in _PLACES.items():
+        first, _, last = span.partition("-")
+        for prefix in range(int(first), int(last or first) + 1):
+            found[str(prefix)] = frozenset(states.split())
+    return found
+
+
+_STATES_OF = _states_of_prefixes()
+
 #: Marks that turn the direction of the words after them: a name could seem to be another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _PIN = re.compile("[1-9][0-9]{5}")
@@ -102,6 +137,8 @@ def checked(address: PostalAddress) -> PostalAddress:
     )
     if country == INDIA:
         state, zipcode = state_code(state), pin_code(zipcode)
+        if state not in _STATES_OF.get(zipcode[:2], STATES):
+            raise Malformed(f"The PIN code {zipcode} is not in {STATES[state]}.", field="zipcode")
     return PostalAddress(
         name=line(address.name, "name"),
         phone=phone(address.phone, country, field="phone"),

@@ -27,6 +27,10 @@ def money(value: Money) -> str:
     return f"{sign}{text}" if sign else f"{value.currency} {text}"
 
 
+def priced(amount: int, currency: str) -> str:
+    return money(Money(amount, currency))
+
+
 def _indian(digits: str) -> str:
     """Three digits at the end, pairs before them: lakhs and crores."""
     head, tail = digits[:-3], digits[-3:]
@@ -101,6 +105,7 @@ def _environment() -> Environment:
     made.filters |= {
         "money": money,
         "plain": plain,
+        "priced": priced,
         "day": day,
         "moment": moment,
         "picture": picture,
