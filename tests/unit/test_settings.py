@@ -79,7 +79,7 @@ def test_a_shop_that_was_told_of_no_address_is_found_at_its_port() -> None:
 def test_an_option_goes_before_the_environment_and_the_address_goes_along() -> None:
     settings, _ = load(None, {"SHOP_HTTP_PORT": "8001"}, {("http", "port"): 8002})
     assert (settings.http.port, settings.site.url) == (8002, "http://localhost:8002")
-    with pytest.raises(SettingsError, match="^--host: "):
+    with pytest.raises(SettingsError, match=r"^--host: "):
         load(None, {}, {("http", "host"): ""})
 
 
