@@ -180,6 +180,18 @@ async def test_every_call_says_who_may_and_how_it_can_be_refused(document: dict[
             assert {"413", "415"} <= set(operation["responses"]), where
 
 
+async def test_every_parameter_says_what_it_means(document: dict[str, Any]) -> None:
+    silent = {
+        (path, one["name"])
+        for path, item in document["paths"].items()
+        if path.startswith("/api/")
+        for operation in item.values()
+        for one in operation.get("parameters", ())
+        if "$ref" not in one and not one.get("description")
+    }
+    assert silent == set()
+
+
 async def test_the_headers_of_the_contract_are_declared(document: dict[str, Any]) -> None:
     def headers_of(method: str, path: str) -> set[str]:
         given = document["paths"][path][method]["parameters"]

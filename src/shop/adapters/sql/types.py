@@ -74,8 +74,3 @@ Long = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
 
 #: Bytes of any practical length.
 Blob = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB, "mysql", "mariadb")
-
-
-def to_db_time(value: datetime) -> str:
-    """A UTC moment as SQLite stores it, for statements that go straight to the driver."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

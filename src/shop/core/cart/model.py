@@ -14,10 +14,6 @@ MOST_OF_ONE = 99
 MOST_LINES = 100
 
 
-class CartNotFound(NotFound):
-    code = "cart-not-found"
-
-
 class LineNotFound(NotFound):
     code = "cart-item-not-found"
 

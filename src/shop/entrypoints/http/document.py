@@ -45,6 +45,25 @@ _REFUSALS = {
     429: "Too often; see `Retry-After`.",
     503: "Not now; see `Retry-After`.",
 }
+#: Parameters that mean the same wherever they stand.
+_MEANINGS = {
+    "limit": "At most so many items.",
+    "cursor": "`next_cursor` of the page before; without it the list begins.",
+    "product": "The product's id or slug.",
+    "q": "How the number or the e-mail address begins.",
+    "brand": "Only of this brand, as it is written.",
+    "tag": "Only with this tag.",
+    "min_rating": "Only rated so well on average, 1 to 5.",
+    "in_stock": "Only what can be sold now, or only what cannot.",
+    "sort": "The order of the list; `newest` by default, with `q` it is `relevance`.",
+    "facets": "Also count brands, categories, tags and options among what is found.",
+    "status": "Only those in this state.",
+    "recipient": "Only to this e-mail address.",
+    "since": "Only from this day on, in UTC.",
+    "until": "Only up to this day, itself included.",
+    "placed_from": "Only placed on this day or later.",
+    "placed_until": "Only placed up to this day, itself included.",
+}
 _ALWAYS = frozenset({400, 405, 429, 503})
 _OF_WRITES = frozenset({404, 409, 413, 415, 422})
 _OF_CALLERS = frozenset({401, 403, 404})
@@ -340,9 +359,16 @@ def _parameter(given: Json, handler: HTTPRouteHandler) -> Json:
     if "$ref" in schema:
         schema = {"$ref": schema["$ref"]}
     made = {"name": given["name"], "in": given["in"], "required": given["required"]}
-    if text := given.get("description"):
+    if text := given.get("description") or _described(given["name"]):
         made["description"] = text
     return {**made, "schema": schema}
+
+
+def _described(name: str) -> str:
+    """What every route means by a parameter of that name."""
+    if name.endswith("_id"):
+        return f"The id of the {name.removesuffix('_id').replace('_', ' ')}."
+    return _MEANINGS.get(name, "")
 
 
 def _more_parameters(path: str, method: str) -> list[Json]:

@@ -39,8 +39,6 @@ from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.catalog import ImportReport
 
-IMPORT_BYTES = 64 * 2**20
-
 Text = Annotated[str, Meta(max_length=255)]
 Price = Annotated[int, Meta(ge=0, le=LARGEST)]
 
