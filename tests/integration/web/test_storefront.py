@@ -148,6 +148,8 @@ async def test_wrong_fields_are_named_beside_them_and_what_was_typed_stays(
     assert 'id="e-city"' not in page.text
     assert 'value="Asha Rao"' in page.text
     assert 'value="0123"' in page.text
+    page = await guest.submit(page, "/checkout", **HOME | {"zipcode": "110001"})
+    assert "110001 is not in Karnataka" in page.text
     assert await orders(shop) == ()
     assert (await guest.submit(page, "/checkout", **HOME)).status_code == 303
 

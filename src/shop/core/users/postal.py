@@ -137,8 +137,7 @@ def checked(address: PostalAddress) -> PostalAddress:
     )
     if country == INDIA:
         state, zipcode = state_code(state), pin_code(zipcode)
-        if state not in _STATES_OF.get(zipcode[:2], STATES):
-            raise Malformed(f"The PIN code {zipcode} is not in {STATES[state]}.", field="zipcode")
+        check_place(zipcode, state)
     return PostalAddress(
         name=line(address.name, "name"),
         phone=phone(address.phone, country, field="phone"),
@@ -178,6 +177,12 @@ def pin_code(text: str) -> str:
     if not _PIN.fullmatch(digits) or not digits.isascii():
         raise Malformed("A PIN code has six digits and does not begin with 0.", field="zipcode")
     return digits
+
+
+def check_place(zipcode: str, state: str) -> None:
+    """Raises `Malformed` when the PIN code certainly lies in no place of the state."""
+    if state not in _STATES_OF.get(zipcode[:2], STATES):
+        raise Malformed(f"The PIN code {zipcode} is not in {STATES[state]}.", field="zipcode")
 
 
 def phone(text: str, country: str = INDIA, *, field: str = "contact") -> str:

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
-from shop.core.users.postal import INDIA, line, phone, pin_code, state_code
+from shop.core.users.postal import INDIA, check_place, line, phone, pin_code, state_code
 from shop.entrypoints.http.served import HttpRequest
 
 _MOST_FIELDS = 500
@@ -119,4 +119,7 @@ def read_address(form: Mapping[str, str], errors: Errors) -> PostalAddress:
             continue
         with errors.gathered():
             told[name] = check(form[name])
+    if told["zipcode"] and told["state"]:
+        with errors.gathered():
+            check_place(told["zipcode"], told["state"])
     return PostalAddress(**told)
