@@ -1,6 +1,5 @@
 """`deploy/release` moves customers only to what works, and back from what does not."""
 
-import json
 import os
 import re
 import signal
@@ -12,8 +11,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.kit.fake_kubectl import CLUSTER, REAL, Json
-from tests.kit.process import ROOT, until
+from tests.kit.fake_kubectl import CLUSTER, REAL, Json, cluster as stored
+from tests.kit.process import ROOT
 
 KUBECTL = ROOT / ".venv" / "checks" / "bin" / "kubectl"
 RELEASE = ROOT / "deploy" / "release"
@@ -34,7 +33,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "cluster.json"
-        self._write({"objects": {}, "trouble": {}, "did": [], "story": []})
+        self.file.write_text('{"objects": {}, "trouble": {}, "did": [], "story": []}')
         shim = folder / "bin" / "kubectl"
         shim.parent.mkdir()
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} -P {FAKE} "$@"\n')
@@ -70,17 +69,18 @@ class Cluster:
 
     @property
     def state(self) -> Json:
-        state: Json = json.loads(self.file.read_text())
-        return state
+        with stored(self.file) as state:
+            return state
 
-    def _write(self, state: Json) -> None:
-        self.file.write_text(json.dumps(state))
+    def save(self, state: Json) -> None:
+        with stored(self.file) as kept:
+            kept.update(state)
 
     def trouble(self, **kinds: Any) -> None:
-        self._write(self.state | {"trouble": kinds})
+        self.save({"trouble": kinds})
 
     def forget(self) -> None:
-        self._write(self.state | {"did": [], "story": []})
+        self.save({"did": [], "story": []})
 
     def object(self, kind: str, name: str) -> Json:
         found: Json = self.state["objects"][f"{kind}/{name}"]
@@ -113,11 +113,27 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Cluster:
+def empty(tmp_path: Path) -> Cluster:
     return Cluster(tmp_path)
 
 
-def test_the_first_release_makes_everything_and_serves(cluster: Cluster) -> None:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """What a first release leaves behind."""
+    cluster = Cluster(tmp_path_factory.mktemp("release"))
+    cluster.released(OLD)
+    return cluster.state | {"did": [], "story": []}
+
+
+@pytest.fixture
+def cluster(empty: Cluster, once: Json) -> Cluster:
+    """OLD serves, in blue."""
+    empty.save(once)
+    return empty
+
+
+def test_the_first_release_makes_everything_and_serves(empty: Cluster) -> None:
+    cluster = empty
     done = cluster.release(OLD)
     assert done.returncode == 0, done.stderr
     assert cluster.live == "blue"
@@ -133,7 +149,7 @@ def test_the_first_release_makes_everything_and_serves(cluster: Cluster) -> None
 def test_the_next_release_goes_into_the_idle_colour_and_leaves_the_other_ready(
     cluster: Cluster,
 ) -> None:
-    cluster.released(OLD, NEW)
+    cluster.released(NEW)
     assert cluster.live == "green"
     assert (cluster.image("blue"), cluster.image("green")) == (OLD, NEW)
     assert cluster.backs_up_with == NEW
@@ -145,8 +161,6 @@ def test_the_next_release_goes_into_the_idle_colour_and_leaves_the_other_ready(
 
 
 def test_it_migrates_gets_ready_and_tries_before_it_switches(cluster: Cluster) -> None:
-    cluster.released(OLD)
-    cluster.forget()
     done = cluster.release(NEW)
     said = [line.partition(" ")[2] for line in done.stdout.splitlines()]
     marks = ["green gets", "Migrating", "green: api 2 of 2", "Trying", "Switched", "Watching"]
@@ -160,10 +174,9 @@ def test_it_migrates_gets_ready_and_tries_before_it_switches(cluster: Cluster) -
 def test_the_idle_colour_gets_as_many_pods_as_the_live_one_carries_the_load_with(
     cluster: Cluster,
 ) -> None:
-    cluster.released(OLD)
     state = cluster.state
     state["objects"]["deployment/shop-api-blue"]["spec"]["replicas"] = 4
-    cluster._write(state)  # noqa: SLF001 - as its autoscaler would
+    cluster.save(state)  # as its autoscaler would
     done = cluster.release(NEW)
     assert "green: api 4 of 4 ready" in done.stdout
     least = [
@@ -187,8 +200,6 @@ def test_the_idle_colour_gets_as_many_pods_as_the_live_one_carries_the_load_with
 def test_what_does_not_work_never_gets_a_customer(
     cluster: Cluster, trouble: Json, why: str
 ) -> None:
-    cluster.released(OLD)
-    cluster.forget()
     cluster.trouble(**trouble)
     done = cluster.release(NEW)
     assert done.returncode == 1
@@ -204,7 +215,8 @@ def test_what_does_not_work_never_gets_a_customer(
     assert cluster.live == "green"
 
 
-def test_a_failed_smoke_test_shows_what_it_said(cluster: Cluster) -> None:
+def test_a_failed_smoke_test_shows_what_it_said(empty: Cluster) -> None:
+    cluster = empty
     cluster.trouble(failing=["shop-smoke-blue"])
     done = cluster.release(OLD)
     assert "smoke: job/shop-smoke-blue says why." in done.stdout
@@ -212,8 +224,6 @@ def test_a_failed_smoke_test_shows_what_it_said(cluster: Cluster) -> None:
 
 
 def test_a_failing_watch_switches_back_by_itself(cluster: Cluster) -> None:
-    cluster.released(OLD)
-    cluster.forget()
     cluster.trouble(errors={"green": 0.05})
     done = cluster.release(NEW)
     assert done.returncode == 3
@@ -229,14 +239,12 @@ def test_a_failing_watch_switches_back_by_itself(cluster: Cluster) -> None:
 
 
 def test_a_few_errors_are_no_reason_to_go_back(cluster: Cluster) -> None:
-    cluster.released(OLD)
     cluster.trouble(errors={"green": 0.009})
     assert cluster.release(NEW).returncode == 0
     assert cluster.live == "green"
 
 
 def test_who_cannot_be_watched_any_more_is_not_trusted(cluster: Cluster) -> None:
-    cluster.released(OLD)
     process = cluster.start("staging", NEW, "--pause=0.01", "--watch=60")
     assert process.stdout is not None
     for line in process.stdout:
@@ -253,7 +261,6 @@ def test_who_cannot_be_watched_any_more_is_not_trusted(cluster: Cluster) -> None
 def test_who_is_interrupted_while_watching_goes_back(
     cluster: Cluster, number: signal.Signals
 ) -> None:
-    cluster.released(OLD)
     process = cluster.start("staging", NEW, "--pause=0.01", "--watch=60")
     assert process.stdout is not None
     for line in process.stdout:
@@ -267,10 +274,43 @@ def test_who_is_interrupted_while_watching_goes_back(
     cluster.released(NEW)
 
 
+def test_who_is_interrupted_before_the_switch_leaves_everything_as_it_was(
+    cluster: Cluster,
+) -> None:
+    cluster.trouble(unready=["green"])
+    process = cluster.start("staging", NEW, "--pause=0.01")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "green: api 0 of 2 ready" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "release: Interrupted by SIGTERM. Nothing was switched: blue serves on.\n"
+    assert (cluster.live, cluster.switches()) == ("blue", [])
+    cluster.trouble()
+    cluster.released(NEW)
+
+
+def test_a_way_back_that_is_barred_is_cried_out(cluster: Cluster) -> None:
+    process = cluster.start("staging", NEW, "--pause=0.01", "--watch=60")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Watching" in line:
+            cluster.trouble(errors={"green": 0.5}, refused=["patch"])
+            break
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "GOING BACK FAILED as well" in err
+    cluster.trouble()
+    assert "was interrupted while it was watched" in cluster.run("status", "staging").stdout
+    assert cluster.run("rollback", "staging").returncode == 0
+    assert cluster.live == "blue"
+
+
 def test_who_is_killed_while_watching_can_be_watched_on_or_gone_back_from(
     cluster: Cluster,
 ) -> None:
-    cluster.released(OLD)
     process = cluster.start("staging", NEW, "--pause=0.01", "--watch=60")
     assert process.stdout is not None
     for line in process.stdout:
@@ -278,14 +318,13 @@ def test_who_is_killed_while_watching_can_be_watched_on_or_gone_back_from(
             break
     process.kill()
     process.communicate()
-    until(lambda: cluster.file.stat().st_size)
     assert cluster.live == "green"
     locked = cluster.release(NEW)
     assert locked.returncode == 1
     assert "is releasing to staging just now; nothing was done." in locked.stderr
     state = cluster.state
     state["objects"]["lease/shop-release"]["spec"]["renewTime"] = "2026-01-01T00:00:00.000000Z"
-    cluster._write(state)  # noqa: SLF001 - two minutes pass
+    cluster.save(state)  # two minutes pass
     assert "was interrupted while it was watched" in cluster.run("status", "staging").stdout
     other = cluster.release(NEWER)
     assert other.returncode == 1
@@ -296,7 +335,7 @@ def test_who_is_killed_while_watching_can_be_watched_on_or_gone_back_from(
 
 
 def test_the_same_again_changes_nothing(cluster: Cluster) -> None:
-    cluster.released(OLD, NEW)
+    cluster.released(NEW)
     cluster.forget()
     done = cluster.release(NEW)
     assert done.returncode == 0
@@ -309,7 +348,8 @@ def test_the_same_again_changes_nothing(cluster: Cluster) -> None:
 def test_rollback_goes_to_the_release_before_and_not_to_one_that_failed(cluster: Cluster) -> None:
     first = cluster.run("rollback", "staging")
     assert first.returncode == 1
-    cluster.released(OLD, NEW)
+    assert "There is no release to go back to." in first.stderr
+    cluster.released(NEW)
     back = cluster.run("rollback", "staging")
     assert back.returncode == 0, back.stderr
     assert (cluster.live, cluster.backs_up_with) == ("blue", OLD)
@@ -325,7 +365,7 @@ def test_rollback_goes_to_the_release_before_and_not_to_one_that_failed(cluster:
 
 
 def test_rollback_to_pods_that_do_not_get_ready_is_refused(cluster: Cluster) -> None:
-    cluster.released(OLD, NEW)
+    cluster.released(NEW)
     cluster.trouble(unready=["blue"])
     refused = cluster.run("rollback", "staging", "--timeout=0.1", "--pause=0.01")
     assert refused.returncode == 1
@@ -333,9 +373,11 @@ def test_rollback_to_pods_that_do_not_get_ready_is_refused(cluster: Cluster) -> 
     assert cluster.live == "green"
 
 
-def test_status_says_what_serves(cluster: Cluster) -> None:
-    assert cluster.run("status", "staging").stdout == "blue   empty\ngreen  empty\n"
-    cluster.released(OLD, NEW)
+def test_status_says_what_serves(empty: Cluster, cluster: Cluster, once: Json) -> None:
+    empty.save(once | {"objects": {}})
+    assert empty.run("status", "staging").stdout == "blue   empty\ngreen  empty\n"
+    cluster.save(once)
+    cluster.released(NEW)
     assert cluster.run("status", "staging").stdout == (
         f"blue   idle  {OLD}  api 2 of 2 ready, consumer 0 of 0 ready\n"
         f"green  LIVE  {NEW}  api 2 of 2 ready, consumer 2 of 2 ready\n"
@@ -343,7 +385,6 @@ def test_status_says_what_serves(cluster: Cluster) -> None:
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(cluster: Cluster) -> None:
-    cluster.released(OLD)
     before = cluster.state["objects"]
     done = cluster.release(NEW, "--dry-run")
     assert done.returncode == 0, done.stderr
@@ -379,7 +420,7 @@ def test_wrong_words_are_refused(cluster: Cluster, words: tuple[str, ...], why: 
 
 def test_all_that_it_does_its_role_permits(cluster: Cluster) -> None:
     """The Role that administrators bind to the CI server, compared with what was asked for."""
-    cluster.released(OLD, NEW)
+    cluster.released(NEW)
     cluster.run("rollback", "staging")
     cluster.trouble(failing=["shop-smoke-green"])
     cluster.release(NEWER)

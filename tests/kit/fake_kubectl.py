@@ -159,7 +159,7 @@ class Kubectl:
         # Most calls read no YAML, and are three times as fast without it.
         import yaml  # type: ignore[import-untyped]  # noqa: PLC0415
 
-        for new in yaml.load_all(text, yaml.CSafeLoader):  # noqa: S506 - a safe one
+        for new in yaml.load_all(text, yaml.CSafeLoader):
             self._put(new)
         return text
 
