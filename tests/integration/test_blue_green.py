@@ -132,7 +132,7 @@ class Crowd:
                     except httpx.HTTPError as error:
                         self.failures.append(f"{page}: {error!r}")
 
-    def buys(self, more: int = 12) -> None:
+    def buys(self, more: int = 8) -> None:
         """Returns when so many more orders were paid, or when something has failed."""
         aim = len(self.bought) + more
         until(lambda: self.failures or len(self.bought) >= aim)
