@@ -192,7 +192,14 @@ def test_the_idle_colour_gets_as_many_pods_as_the_live_one_carries_the_load_with
     [
         ({"failing": ["shop-migrate-green"]}, "The Job shop-migrate-green has failed."),
         ({"failing": ["shop-smoke-green"]}, "The Job shop-smoke-green has failed."),
-        ({"unready": ["green"]}, "ImagePullBackOff"),
+        (
+            {"waiting": {"migrate": "ImagePullBackOff"}},
+            "The Job shop-migrate-green cannot start: ImagePullBackOff.",
+        ),
+        (
+            {"unready": ["green"], "waiting": {"api": "CrashLoopBackOff"}},
+            "green: api 0 of 2 ready after 0 s: CrashLoopBackOff.",
+        ),
         ({"silent": True}, "Prometheus cannot be asked"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

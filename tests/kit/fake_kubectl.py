@@ -4,6 +4,7 @@ What the real one renders is what it stores. Deployments are ready and Jobs done
 file's `trouble` says otherwise:
 
     unready     colours whose pods never get ready
+    waiting     why the pods of a component do not start
     failing     Jobs that fail
     errors      share of requests that fail, by colour
     silent      Prometheus does not answer
@@ -118,6 +119,8 @@ class Kubectl:
         if kind == "Deployment":
             return found | {"status": self._rollout(name, found["spec"]["replicas"])}
         if kind == "Job" and not found["spec"].get("suspend"):
+            if name.split("-")[1] in self._trouble.get("waiting", {}):
+                return found
             how = "Failed" if name in self._trouble.get("failing", []) else "Complete"
             return found | {"status": {"conditions": [{"type": how, "status": "True"}]}}
         return found
@@ -133,10 +136,10 @@ class Kubectl:
 
     def _pods(self, selector: str) -> list[Json]:
         wanted = dict(part.split("=") for part in selector.split(","))
-        waiting = {"waiting": {"reason": "ImagePullBackOff"}}
-        bad = wanted["shop/colour"] in self._trouble.get("unready", [])
-        status = {"restartCount": 0, "state": waiting if bad else {"running": {}}}
-        return [{"status": {"containerStatuses": [status]}}]
+        part = wanted["app.kubernetes.io/component"]
+        why = self._trouble.get("waiting", {}).get(part)
+        state = {"waiting": {"reason": why}} if why else {"running": {}}
+        return [{"status": {"containerStatuses": [{"restartCount": 0, "state": state}]}}]
 
     def _prometheus(self, path: str) -> str:
         if self._trouble.get("silent"):
