@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -222,6 +223,10 @@ def versions(*shops: Shop) -> list[str]:
     return [shop.client().get("/openapi.json").json()["info"]["version"] for shop in shops]
 
 
+def counts(shop: Shop, statement: str, number: int) -> bool:
+    return shop.rows(statement) == [(number,)]
+
+
 def agrees(shop: Shop, crowd: Crowd) -> None:
     """Every order is there once, is paid, and its mail was written by whichever colour."""
     for stuck in (
@@ -229,10 +234,9 @@ def agrees(shop: Shop, crowd: Crowd) -> None:
         "SELECT count(*) FROM emails WHERE status <> 'sent'",
         "SELECT count(*) FROM orders WHERE status <> 'confirmed'",
     ):
-        until(lambda stuck=stuck: shop.rows(stuck) == [(0,)])
+        until(partial(counts, shop, stuck, 0))
     orders = shop.rows("SELECT count(*), count(DISTINCT email) FROM orders WHERE channel = 'web'")
     assert orders == [(len(crowd.bought), len(crowd.bought))]
-    mails = "SELECT count(*) FROM emails"
-    until(lambda: shop.rows(mails) == [(len(crowd.bought),)])
+    until(partial(counts, shop, "SELECT count(*) FROM emails", len(crowd.bought)))
     audit = shop.command("audit")
     assert audit.returncode == 0, audit.stdout
