@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 IMAGE ?= shop
-SOURCES := src tests $(wildcard bench)
+SOURCES := src tests $(wildcard bench) deploy/release deploy/k8s/colour/smoke.py
 
 # Installing happens once for each change of a pin; these files remember it.
 RUNTIME := $(VENV)/.runtime

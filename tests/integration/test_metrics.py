@@ -106,6 +106,65 @@ def test_every_rule_asks_for_what_is_served(served: Served) -> None:
         assert missing(rule["expr"], served) == [], rule
 
 
+def scaling() -> list[dict[str, Any]]:
+    """What prometheus-adapter makes out of them for the autoscalers, asked for one pod."""
+    values = yaml.safe_load((ROOT / "deploy" / "k8s" / "prometheus-adapter.yaml").read_text())
+    asked_for = {"<<.LabelMatchers>>": 'namespace="n",pod="p"', "<<.GroupBy>>": "pod"}
+    made = []
+    for rule in values["rules"]["custom"]:
+        query = rule["metricsQuery"]
+        for placeholder, text in asked_for.items():
+            query = query.replace(placeholder, text)
+        made.append({"record": rule["name"]["as"] + ":asked", "expr": query} | rule)
+    return made
+
+
+def test_what_scales_the_shop_is_served(served: Served) -> None:
+    assert len(scaling()) == 2
+    for rule in scaling():
+        query = rule["expr"].replace('{namespace="n",pod="p"}', "")  # Prometheus adds these
+        assert list(asked(query))
+        assert missing(query, served) == []
+        assert rule["seriesQuery"].partition("{")[0] in served
+
+
+def test_a_slow_pod_and_one_that_lags_are_told_apart_from_others(tmp_path: Path) -> None:
+    """The adapter's queries, evaluated as Prometheus would."""
+    rules = [{"record": one["record"], "expr": one["expr"]} for one in scaling()]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "x", "rules": rules}]}))
+    bucket = 'http_server_request_duration_seconds_bucket{namespace="n",pod="%s",le="%s"}'
+    lag = 'shop_consumer_lag{namespace="n",pod="%s",consumer="%s"}'
+    series = {
+        bucket % ("p", "0.25"): "0+90x10",
+        bucket % ("p", "0.5"): "0+100x10",
+        bucket % ("p", "+Inf"): "0+100x10",
+        bucket % ("q", "+Inf"): "0+900x10",
+        lag % ("p", "order-mails"): "7x10",
+        lag % ("p", "stock"): "3x10",
+        lag % ("q", "stock"): "900x10",
+    }
+    expected = {"shop_request_seconds_p95:asked": 0.375, "shop_consumer_lag:asked": 7}
+    tests = {
+        "rule_files": ["rules.yml"],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": k, "values": v} for k, v in series.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": f"round({name}, 0.001)",
+                        "eval_time": "10m",
+                        "exp_samples": [{"labels": '{pod="p"}', "value": value}],
+                    }
+                    for name, value in expected.items()
+                ],
+            }
+        ],
+    }
+    (tmp_path / "tests.yml").write_text(json.dumps(tests))
+    promtool("test", "rules", "tests.yml", folder=tmp_path)
+
+
 def test_what_is_not_served_is_found(served: Served) -> None:
     assert missing("sum(rate(shop_nothing_total[5m]))", served) == ["shop_nothing_total"]
     wrong = 'max(shop_stock_variants{level="none"}) > 0'
@@ -145,10 +204,14 @@ def test_every_alert_is_tried() -> None:
     ids=lambda command: command[0],
 )
 def test_promtool_agrees(command: tuple[str, ...]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
+    promtool(*command, folder=RULES)
+
+
+def promtool(*command: str, folder: Path) -> None:
+    program = shutil.which("promtool")
+    if program is None:
         pytest.skip("NO PROMTOOL: install the package prometheus. THE RULES WERE NOT EVALUATED.")
     done = subprocess.run(  # noqa: S603 - found on the path
-        [promtool, *command], cwd=RULES, capture_output=True, text=True, check=False, timeout=60
+        [program, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr

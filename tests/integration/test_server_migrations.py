@@ -179,6 +179,31 @@ async def test_an_old_version_serves_on_and_does_not_start_again(migrated: str) 
 
 
 @pytest.mark.parametrize(
+    ("since", "serves"), [("0001", "us"), ("this", "us"), ("9998", "others"), ("", "others")]
+)
+async def test_a_newer_schema_that_says_it_serves_an_older_version_lets_it_start(
+    migrated: str, since: str, serves: str
+) -> None:
+    """So pods of the old version start while a new one takes over, and after a rollback."""
+    newest = schema.newest()
+    since = newest.partition("since")[0] if since == "this" else since
+    at = f"9999since{since}" if since else "9999"
+    await query(migrated, f"UPDATE alembic_version SET version_num = '{at}'")  # noqa: S608
+    try:
+        if serves == "us":
+            assert await MysqlSchema(migrated).problem() is None
+            assert not await MysqlSchema(migrated).migrate()
+        else:
+            with pytest.raises(SchemaNewer):
+                await MysqlSchema(migrated).problem()
+            with pytest.raises(SchemaNewer):
+                await MysqlSchema(migrated).migrate()
+        assert await query(migrated, "SELECT version_num FROM alembic_version") == [(at,)]
+    finally:
+        await query(migrated, f"UPDATE alembic_version SET version_num = '{newest}'")  # noqa: S608
+
+
+@pytest.mark.parametrize(
     "write",
     [
         "UPDATE variants SET held = on_hand + 1",

@@ -28,7 +28,8 @@ class MysqlSchema(Schema):
     """Only `migrate` changes it, never a start.
 
     A migration only adds. So a shop that has found its schema serves on while a newer version
-    migrates; a shop that starts refuses a newer one (`problem` raises `SchemaNewer`).
+    migrates; a shop that starts refuses a newer one (`problem` raises `SchemaNewer`), unless that
+    one says that it serves it.
     """
 
     def __init__(self, url: str) -> None:

@@ -9,7 +9,8 @@ from shop.core.kernel.errors import Conflict
 from shop.ports.backup import Dumped
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-#: A migration's file begins with its revision, and revisions are numbered in order.
+#: A migration's file begins with its revision, and revisions are numbered in order. One that only
+#: adds says in its revision which older code it serves: `0009since0007_notes.py`.
 _KNOWN = sorted(file.name.partition("_")[0] for file in _SCRIPTS.glob("versions/[0-9]*.py"))
 _VERSION = sa.text("SELECT version_num FROM alembic_version")
 
@@ -31,10 +32,19 @@ def current(connection: Connection) -> str | None:
     return revision
 
 
+def serves(at: str) -> bool:
+    """Whether a later version has left everything in place that this one needs.
+
+    So a pod of the old version may start again while a new one takes over, and after a rollback.
+    """
+    _, since, oldest = at.partition("since")
+    return bool(since) and oldest <= newest().partition("since")[0] < at
+
+
 def problem(connection: Connection) -> str | None:
     """What keeps this version from working on the database; None when it fits."""
     at = current(connection)
-    if at == newest():
+    if at == newest() or (at is not None and serves(at)):
         return None
     if at is None:
         return "The database is empty; run `shop migrate`."
@@ -64,7 +74,7 @@ def refuse_unfit(dumped: Dumped, kind: str) -> None:
 def migrate(connection: Connection) -> bool:
     """Run what is missing. True if anything was. Raises `SchemaNewer` for a later version's."""
     at = current(connection)
-    if at == newest():
+    if at == newest() or (at is not None and serves(at)):
         return False
     if at is not None and at not in _KNOWN:
         raise SchemaNewer(

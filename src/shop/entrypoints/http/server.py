@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from shop.entrypoints.http.edge import App, LameDuck
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 # Granian counts connections here, idle ones too; requests are bounded by the edge.
 CONNECTIONS = 60_000
 BACKLOG = 4096
+#: Seconds for the head of a request, and that a connection may be idle. Proxies keep theirs for 60
+#: (nginx, Amazon's) or 90 (Traefik): who closes first is the one that knows no request is coming.
+IDLE = 120.0
 # From Linux's headers; Python does not name them.
 _SO_ATTACH_FILTER = 26
 _BPF_RET = 0x06
@@ -134,6 +138,7 @@ class HttpServer:
             port,
             interface=Interfaces.ASGI,
             http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=int(IDLE * 1000)),
             websockets=False,
             backlog=BACKLOG,
             backpressure=CONNECTIONS,
