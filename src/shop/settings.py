@@ -276,7 +276,7 @@ class Cod(Section, frozen=True):
 
 class Log(Section, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "console"
+    format: Literal["json", "ecs", "console"] = "console"
 
 
 class SocialProvider(Section, frozen=True):

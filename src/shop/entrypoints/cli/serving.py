@@ -94,7 +94,7 @@ async def serve(
 ) -> int:
     """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
     web, ops = ports.web, ports.ops
-    access = AccessLog(plain=settings.log.format == "console")
+    access = AccessLog(form=settings.log.format)
     try:
         schema = await container.get(Schema)
         if not await waiting.fitting(schema, ops, shared=settings.shares_database):
