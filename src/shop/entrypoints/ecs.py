@@ -32,7 +32,7 @@ NAMES: Mapping[str, str] = {
     "exit_code": "process.exit_code",
 }
 #: All other fields of the shop are words, whatever they are made of: a field has one type.
-NUMBERS = frozenset({"after", "exit_code", "partitions", "restart_in", "seconds"})
+NUMBERS = frozenset({"after", "exit_code", "partitions", "restart_in", "seconds", "spans"})
 _SERVER_ERROR = 500
 
 

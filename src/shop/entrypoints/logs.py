@@ -45,7 +45,7 @@ def configure(form: Form, *, level: int | str = "INFO", stream: TextIO | None = 
     stamp = processors.TimeStamper(fmt="iso", utc=True)
     shared: list[Processor] = [merge_contextvars, _request, processors.add_log_level, stamp]
     if form == "ecs":
-        shared.append(processors.ExceptionRenderer(ecs.told_of))  # type: ignore[arg-type]
+        shared.append(processors.ExceptionRenderer(ecs.told_of))
     elif form == "json":
         # Never with local variables: they are where the passwords are.
         transform = ExceptionDictTransformer(show_locals=False)
