@@ -364,6 +364,16 @@ async def after_commit(container: AsyncContainer, tell: Callable[[], None]) -> N
         (await container.get(Database)).on_commit(tell)
 
 
+async def cache_reads(container: AsyncContainer) -> Callable[[], dict[str, int]] | None:
+    """What counts the reads of the common cache by their result; None without one."""
+    if not (await container.get(Settings)).shares_cache:
+        return None
+    from shop.adapters.redis.line import Line  # noqa: PLC0415 - as above
+
+    line = await container.get(Line)
+    return lambda: line.reads
+
+
 async def connections(container: AsyncContainer) -> Callable[[], dict[str, float]] | None:
     """What tells how many connections to the database are at work; None in memory."""
     settings = await container.get(Settings)

@@ -54,7 +54,7 @@ from shop.ports.system import Clock, Ids, Lease, Schema
 from shop.ports.tracing import Tracing
 from shop.ports.users import Passwords
 from shop.settings import Settings
-from shop.wiring import after_commit, connections
+from shop.wiring import after_commit, cache_reads, connections
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -114,11 +114,7 @@ async def serve(
         registry = metrics.make_registry()
         registry.register(metrics.Actors(supervisor.health))
         readiness.check("database", lambda: _fits(schema))
-        if settings.shares_database and not settings.shares_cache:
-            log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
-        if (busy := await connections(container)) is not None:
-            text = "Connections to the database at work."
-            registry.register(metrics.Readings("shop_database_connections", text, "use", busy))
+        await _add_storage(container, settings, registry)
         tracing = await container.get(Tracing) if settings.traces.url else None
         if tracing is not None:
             logs.follow(tracing.current)
@@ -147,6 +143,19 @@ async def _fits(schema: Schema) -> None:
     """Raises `Unavailable` when somebody has changed the database under the running shop."""
     if (problem := await schema.problem()) is not None:
         raise Unavailable(problem)
+
+
+async def _add_storage(
+    container: AsyncContainer, settings: Settings, registry: CollectorRegistry
+) -> None:
+    if settings.shares_database and not settings.shares_cache:
+        log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
+    if (busy := await connections(container)) is not None:
+        text = "Connections to the database at work."
+        registry.register(metrics.Readings("shop_database_connections", text, "use", busy))
+    if (reads := await cache_reads(container)) is not None:
+        text = "Reads of the common cache, found in it or not, or spared since it is away."
+        registry.register(metrics.Readings("shop_cache_reads", text, "result", reads, total=True))
 
 
 async def _add_web(
