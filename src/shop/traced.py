@@ -15,7 +15,8 @@ from shop.adapters.system.cloudevents import CloudEvents, traceparent_of
 from shop.entrypoints.actors.consumer import Reaction
 from shop.entrypoints.actors.desk import Desk, Many
 from shop.entrypoints.actors.lanes import Arrived
-from shop.entrypoints.http.edge import App
+from shop.entrypoints.http.edge import METHODS, App
+from shop.entrypoints.http.fastlane import lane_route
 from shop.entrypoints.http.forwarded import Forwarded
 from shop.entrypoints.http.raw import header
 from shop.ports.bus import EventBus
@@ -70,8 +71,9 @@ class TracedEdge:
             try:
                 await self._edge(scope, receive, answer)
             finally:
-                method = scope["method"]
-                route = scope.get("shop.route") or scope.get("path_template") or ""
+                method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+                route = scope.get("shop.route") or scope.get("path_template")
+                route = route or lane_route(scope["path"]) or ""  # what lay ready was not routed
                 facts: dict[str, str | int] = {
                     "http.request.method": method,
                     "http.response.status_code": status,

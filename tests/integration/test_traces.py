@@ -208,18 +208,25 @@ def test_a_stranger_names_the_trace_but_does_not_decide_what_is_recorded(
             assert top, f"{span.name} began a trace"
 
 
-@pytest.mark.parametrize("broken", ["", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 def test_what_is_no_traceparent_begins_a_trace_of_its_own(
-    goods: Path, tmp_path: Path, collector: Collector, broken: str
+    goods: Path, tmp_path: Path, collector: Collector
 ) -> None:
+    broken = ("", "nonsense", f"00-{'0' * 32}-{'0' * 16}-01")
     with a_shop(goods, tmp_path, collector) as shop:
-        running = shop.run()
-        assert shop.client().get("/healthz", headers={"traceparent": broken}).status_code == 200
-        assert shop.client().get("/nowhere").status_code == 404
+        running, client = shop.run(), shop.client()
+        for each in broken:
+            assert client.get("/healthz", headers={"traceparent": each}).status_code == 200
+        assert client.get("/nowhere").status_code == 404
+        for _ in range(3):
+            assert client.get("/api/v1/products/mug").status_code == 200
         assert running.stop() == 0
-        span = one(collector.spans, "GET /healthz")
-        assert (span.parent, span.failed) == ("", False)
+        asked = [span for span in collector.spans if span.name == "GET /healthz"]
+        assert [(span.parent, span.failed) for span in asked] == [("", False)] * len(broken)
+        assert len({span.trace for span in asked}) == len(broken)
         assert one(collector.spans, "GET").facts["http.response.status_code"] == 404
+        products = [span for span in collector.spans if span.name.endswith("/{product}")]
+        assert len(products) == 3, "also those that lay ready"
+        assert not any("mug" in str(value) for span in products for value in span.facts.values())
 
 
 def test_a_collector_that_is_away_or_hangs_keeps_nobody_waiting(
