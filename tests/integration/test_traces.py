@@ -91,6 +91,7 @@ def test_one_trace_leads_from_the_request_over_the_bus_to_the_reaction(
     ) as shop:
         running = shop.run()
         purchase = bought(shop)
+        purchase.order(shop.client())
         assert running.stop() == 0
         spans = collector.of(TRACE)
         top = one(spans, "POST /api/v1/checkout")
@@ -101,6 +102,8 @@ def test_one_trace_leads_from_the_request_over_the_bus_to_the_reaction(
         assert top.resource["service.name"] == "shop"
         assert top.resource["deployment.environment.name"] == "test"
         assert len(str(top.resource["service.instance.id"])) == 36
+        looked = below(collector.spans, one(collector.spans, "GET /api/v1/orders/{order_id}"))
+        assert "OrderLookup.account" in {span.name for span in looked}
         inside = below(spans, top)
         assert len(inside) == len(spans), "nothing stands apart"
         desk = one(inside, "desk checkout")
