@@ -7,6 +7,7 @@ in memory, an answer of a route, and an item put into a new cart by 32 at once. 
 and the best round of each counts; spans go to a collector in another process.
 """
 
+# ruff: noqa: SLF001 - what is measured is private to the edge
 import argparse
 import asyncio
 import io
@@ -22,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from dishka import Provider
+from msgspec import Struct
 
 from shop.entrypoints import logs
-from shop.entrypoints.http.edge import App, Edge
+from shop.entrypoints.http.edge import App
 from shop.entrypoints.http.forwarded import Forwarded
-from shop.entrypoints.logs import AccessLog
+from shop.entrypoints.logs import AccessLog, Form
 from shop.entrypoints.metrics import Histogram
 from shop.ports.tracing import Tracing
 from shop.settings import Settings, Traces, Url
@@ -115,46 +118,63 @@ async def _each(call: Call, times: int, together: int) -> float:
     return (time.process_time() - began) / times * 1e6
 
 
-async def _variants(stack: AsyncExitStack, folder: Path, url: str) -> dict[str, dict[str, Call]]:
-    """Calls by variant and kind."""
+class _Variant(Struct):
+    """`prepare` comes before each of its rounds, as all share one edge."""
+
+    name: str
+    prepare: Callable[[], None]
+    calls: dict[str, Call]
+
+
+async def _variants(stack: AsyncExitStack, folder: Path, url: str) -> list[_Variant]:
     from tests.kit.site import a_shop  # noqa: PLC0415 - needs the path above
 
-    found: dict[str, dict[str, Call]] = {}
-
-    async def add(name: str, ratio: float | None, change: Callable[[Edge], None]) -> None:
-        more = []
-        if ratio is not None:
-            more = traces(Settings(traces=Traces(url=Url(url), ratio=ratio)))
+    async def a_cart(name: str, *more: Provider) -> tuple[Any, bytes]:
         shop = await stack.enter_async_context(a_shop("sqlite", folder / name, *more))
-        change(shop.edge)
         [variant] = await shop.goods(1_000_000)
-        app: App = shop.edge
-        if ratio is not None:
-            app = TracedEdge(shop.edge, await shop.container.get(Tracing), Forwarded(()))
-        body = json.dumps({"variant_id": str(variant), "quantity": 1}).encode()
-        found[name] = {
-            "catalogue": _get(app, "/api/v1/categories"),
-            "route": _get(app, "/healthz"),
-            "cart": _put(app, body),
-        }
+        return shop, json.dumps({"variant_id": str(variant), "quantity": 1}).encode()
 
-    def bare(edge: Edge) -> None:
-        edge._durations = _Uncounted("x", "", [])  # noqa: SLF001 - what is measured
+    plain, body = await a_cart("plain")
+    settings = Settings(traces=Traces(url=Url(url)))
+    seen, seen_body = await a_cart("traced", *traces(settings))
+    tracing: Any = await seen.container.get(Tracing)
+    edge, counted = plain.edge, plain.edge._durations
+    uncounted = _Uncounted("x", "", [])
 
-    def lines(form: Any) -> Callable[[Edge], None]:
-        def change(edge: Edge) -> None:
-            edge._access = AccessLog(io.BytesIO(), form=form)  # noqa: SLF001 - as above
+    def variant(name: str, durations: Histogram = counted, form: Form | None = None) -> _Variant:
+        access = AccessLog(io.BytesIO(), form=form) if form else None
 
-        return change
+        def prepare() -> None:
+            edge._durations, edge._access = durations, access
 
-    await add("without metrics", None, bare)
-    await add("with metrics", None, lambda _: None)
-    await add("and access lines in JSON", None, lines("json"))
-    await add("and access lines in ECS", None, lines("ecs"))
-    await add("and traces, none recorded", 0.0, lambda _: None)
-    await add("and traces, one in a hundred", 0.01, lambda _: None)
-    await add("and traces, all recorded", 1.0, lambda _: None)
-    return found
+        return _Variant(name, prepare, _calls(edge, _put(edge, body)))
+
+    def traced(name: str, ratio: float) -> _Variant:
+        def prepare() -> None:
+            edge._durations, edge._access = counted, None
+            tracing._sampler._ratio = ratio
+
+        # A cart's desk and database are wrapped as well; the rest is the edge alone.
+        app, cart = (TracedEdge(one.edge, tracing, Forwarded(())) for one in (plain, seen))
+        return _Variant(name, prepare, _calls(app, _put(cart, seen_body)))
+
+    return [
+        variant("without metrics", uncounted),
+        variant("with metrics"),
+        variant("and access lines in JSON", form="json"),
+        variant("and access lines in ECS", form="ecs"),
+        traced("and traces, none recorded", 0.0),
+        traced("and traces, one in a hundred", 0.01),
+        traced("and traces, all recorded", 1.0),
+    ]
+
+
+def _calls(app: App, cart: Call) -> dict[str, Call]:
+    return {
+        "catalogue": _get(app, "/api/v1/categories"),
+        "route": _get(app, "/healthz"),
+        "cart": cart,
+    }
 
 
 async def measure(rounds: int, url: str) -> dict[str, dict[str, float]]:
@@ -164,10 +184,11 @@ async def measure(rounds: int, url: str) -> dict[str, dict[str, float]]:
         variants = await _variants(stack, folder, url)
         for turn in range(rounds + 1):
             for kind, times in _CALLS.items():
-                for name, calls in variants.items():
+                for one in variants:
+                    one.prepare()
                     together = _AT_ONCE if kind == "cart" else 1
-                    took = await _each(calls[kind], times, together)
-                    row = best.setdefault(name, {})
+                    took = await _each(one.calls[kind], times, together)
+                    row = best.setdefault(one.name, {})
                     if turn:  # the first warms up
                         row[kind] = min(took, row.get(kind, took))
     return best
