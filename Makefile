@@ -70,9 +70,11 @@ COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(VENV)/bin/uv pip compile --qu
 	--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS)
 lock: $(RUNTIME) ## renew the lock files; ARGS=--upgrade takes the newest versions
 	@$(PIP) uv
-	$(COMPILE) pyproject.toml --group test --group build --output-file requirements-test.lock
+	$(COMPILE) pyproject.toml --extra traces --group test --group build --output-file requirements-test.lock
 	$(COMPILE) pyproject.toml --constraint requirements-test.lock --output-file requirements.lock
 	$(COMPILE) --group pyproject.toml:build --constraint requirements-test.lock --output-file requirements-build.lock
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["traces"], sep="\n")' \
+	  | $(COMPILE) - --constraint requirements-test.lock --output-file requirements-traces.lock
 	$(COMPILE) --group pyproject.toml:checks --output-file requirements-checks.lock
 
 clean: ## remove the environment and build results; the shop's data in var/ stays

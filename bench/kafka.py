@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=2_000)
     given = parser.parse_args()
-    logs.configure(json=False, stream=sys.stderr)  # what is printed is the result alone
+    logs.configure("console", stream=sys.stderr)  # what is printed is the result alone
     server = None
     if not given.bus:
         from tests.kit.kafka import KAFKA  # noqa: PLC0415 - only a private broker needs the tests

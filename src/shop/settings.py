@@ -8,7 +8,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -29,6 +29,7 @@ _PLATFORM_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 _USERINFO = re.compile(r"(?<=//).*@|(?<=[?&]password=)[^&]+")
 _DEVELOPMENT_SECRETS = re.compile(r"(?i)change.?me|development|example|insecure|secret.?key")
+_PAIR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _MESSAGE_PATH = re.compile(r" - at `.*`$")
 
 _SCHEMES = {
@@ -276,7 +277,22 @@ class Cod(Section, frozen=True):
 
 class Log(Section, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "console"
+    format: Literal["json", "ecs", "console"] = "console"
+
+
+class Traces(Section, frozen=True):
+    """`attributes` and `headers` are lists as in `deployment.environment.name=staging,team=web`."""
+
+    url: Url = Url("")
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    attributes: str = ""
+    headers: Secret = Secret("")
+
+    @property
+    def endpoint(self) -> str:
+        """Where spans go; a collector's address alone means its usual path."""
+        path = urlsplit(self.url).path
+        return str(self.url) if path.strip("/") else self.url.rstrip("/") + "/v1/traces"
 
 
 class SocialProvider(Section, frozen=True):
@@ -325,6 +341,7 @@ class Settings(Section, frozen=True):
     pricing: Pricing = Pricing()
     cod: Cod = Cod()
     log: Log = Log()
+    traces: Traces = Traces()
     catalog: Catalog = Catalog()
     providers: Providers = Providers()
 
@@ -408,6 +425,7 @@ def load(
     site = _site(settings, name_of)
     _check_production(settings, name_of)
     _check_backup(settings, name_of)
+    _check_traces(settings.traces, name_of)
     providers = Providers(named=_providers(sections, settings.site, name_of))
     return replace(settings, site=site, providers=providers), warnings
 
@@ -694,6 +712,42 @@ def _check_backup(settings: Settings, name_of: _NameOf) -> None:
         raise SettingsError(
             f"{name_of('backup', 'key')}: is weak; give at least {SECRET_LENGTH} random characters."
         )
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Names and values of `a=1,b=2`, where %2C and the like stand for themselves.
+
+    Raises `ValueError`.
+    """
+    found = {}
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = one.partition("=")
+        if not equals or not _PAIR_NAME.fullmatch(name.strip()):
+            raise ValueError(one)
+        found[name.strip()] = unquote(value.strip())
+    return found
+
+
+def _check_traces(traces: Traces, name_of: _NameOf) -> None:
+    name = name_of("traces", "url")
+    if traces.url:
+        try:
+            parts = urlsplit(traces.url)
+            host = parts.hostname if parts.port != 0 else None
+        except ValueError:
+            parts, host = urlsplit(""), None
+        if not host or parts.scheme not in {"http", "https"} or "@" in traces.url or parts.query:
+            raise SettingsError(
+                f"{name}: must be the http:// or https:// address of an OTLP collector,"
+                " such as http://localhost:4318; what opens it goes into traces.headers."
+            )
+    for key, text in (("attributes", traces.attributes), ("headers", traces.headers.reveal())):
+        try:
+            pairs(text)
+        except ValueError:
+            raise SettingsError(
+                f"{name_of('traces', key)}: must be name=value pairs with commas between them."
+            ) from None
 
 
 def _check_production(settings: Settings, name_of: _NameOf) -> None:

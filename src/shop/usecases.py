@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
 
@@ -70,7 +70,7 @@ from shop.core.users.throttle import Throttle
 from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import SocialTrips, TripTidying
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
-from shop.entrypoints.actors.desk import Desk
+from shop.entrypoints.actors.desk import Desk, Gauge, Many
 from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.api.order_answers import OrderAnswers
@@ -87,6 +87,8 @@ from shop.ports.uow import Units
 from shop.settings import Settings
 
 S = TypeVar("S")
+C = TypeVar("C")
+A = TypeVar("A")
 #: Seconds a desk rests after a batch on SQLite, whose other processes have no queue.
 _PAUSE = 0.001
 
@@ -311,10 +313,22 @@ def _rest(settings: Settings) -> float:
     return 0.0 if settings.shares_database else _PAUSE
 
 
+class MakeDesk(Protocol):
+    """Makes a desk; one that shows its work in traces has another maker."""
+
+    def __call__(
+        self, name: str, many: Many[C, A], units: Units, *, gauge: Gauge, pause: float
+    ) -> Desk[C, A]: ...
+
+
 class DeskRoom(Provider):
     scope = Scope.APP
 
     duck = provide(LameDuck)
+
+    @provide
+    def maker(self) -> MakeDesk:
+        return Desk
 
     @provide
     def gauges(self) -> Desks:
@@ -322,7 +336,12 @@ class DeskRoom(Provider):
 
     @provide
     def carts(
-        self, container: AsyncContainer, units: Units, gauges: Desks, settings: Settings
+        self,
+        container: AsyncContainer,
+        units: Units,
+        gauges: Desks,
+        settings: Settings,
+        make: MakeDesk,
     ) -> CartDesk:
         service = _lasting(container, CartService)
 
@@ -330,7 +349,7 @@ class DeskRoom(Provider):
             return await (await service()).serve_all(commands)
 
         gauge = gauges.gauge("carts")
-        return CartDesk(Desk("carts", many, units, gauge=gauge, pause=_rest(settings)))
+        return CartDesk(make("carts", many, units, gauge=gauge, pause=_rest(settings)))
 
     @provide
     def checkout(
@@ -339,6 +358,7 @@ class DeskRoom(Provider):
         units: Units,
         gauges: Desks,
         settings: Settings,
+        make: MakeDesk,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
@@ -348,11 +368,16 @@ class DeskRoom(Provider):
             return await (await service()).place_all(commands)
 
         gauge = gauges.gauge("checkout")
-        return CheckoutDesk(Desk("checkout", many, units, gauge=gauge, pause=_rest(settings)))
+        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=_rest(settings)))
 
     @provide
     def settlement(
-        self, container: AsyncContainer, units: Units, gauges: Desks, settings: Settings
+        self,
+        container: AsyncContainer,
+        units: Units,
+        gauges: Desks,
+        settings: Settings,
+        make: MakeDesk,
     ) -> SettlementDesk:
         service = _lasting(container, Settlement)
 
@@ -360,4 +385,4 @@ class DeskRoom(Provider):
             return await (await service()).settle_all(reports)
 
         gauge = gauges.gauge("settlement")
-        return SettlementDesk(Desk("settlement", many, units, gauge=gauge, pause=_rest(settings)))
+        return SettlementDesk(make("settlement", many, units, gauge=gauge, pause=_rest(settings)))

@@ -40,12 +40,13 @@ from shop.adapters.sql.social_provider import SqlSocial
 from shop.adapters.system.provider import Identity, System
 from shop.adapters.system.secrets import DerivedSecrets
 from shop.core.checkout.terms import Terms
+from shop.core.kernel.errors import Invalid
 from shop.core.pricing.model import Coupon, CouponKind, PricePolicy, ShippingMethod
 from shop.core.users.model import IdentityRules
 from shop.entrypoints.actors.log_feed import LogFeeds
 from shop.ports.bus import Feeds, Subscriptions, Topics
 from shop.ports.system import Clock, Ids, Lease, Secrets
-from shop.settings import Settings
+from shop.settings import Settings, pairs
 from shop.usecases import (
     CatalogParts,
     DeskRoom,
@@ -326,11 +327,51 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     )
 
 
+def traces(settings: Settings) -> list[Provider]:
+    """What `make_container` takes for a shop that shows its work. Raises `Invalid`."""
+    if not settings.traces.url:
+        return []
+    # Nothing of it is loaded by who has no collector.
+    try:
+        from shop.adapters.otel.provider import Traces  # noqa: PLC0415
+    except ImportError as error:
+        raise Invalid(
+            "SHOP_TRACES_URL: needs OpenTelemetry; install the extra shop[traces]"
+            f" ({error.name} is missing)."
+        ) from error
+    from shop.traced import traced_parts  # noqa: PLC0415 - as above
+
+    ours = settings.traces
+    return [
+        Traces(
+            ours.endpoint,
+            ratio=ours.ratio,
+            attributes=pairs(ours.attributes),
+            headers=pairs(ours.headers.reveal()),
+        ),
+        traced_parts(
+            site_url=str(settings.site.url),
+            sql=not settings.database_url.startswith("memory:"),
+            redis=settings.shares_cache,
+        ),
+    ]
+
+
 async def after_commit(container: AsyncContainer, tell: Callable[[], None]) -> None:
     """Call `tell` after each unit of this process, where the storage can say so."""
     settings = await container.get(Settings)
     if not settings.database_url.startswith("memory:"):
         (await container.get(Database)).on_commit(tell)
+
+
+async def cache_reads(container: AsyncContainer) -> Callable[[], dict[str, int]] | None:
+    """What counts the reads of the common cache by their result; None without one."""
+    if not (await container.get(Settings)).shares_cache:
+        return None
+    from shop.adapters.redis.line import Line  # noqa: PLC0415 - as above
+
+    line = await container.get(Line)
+    return lambda: line.reads
 
 
 async def connections(container: AsyncContainer) -> Callable[[], dict[str, float]] | None:

@@ -116,7 +116,7 @@ async def main(port: int, extra: str) -> None:
 
 
 if __name__ == "__main__":
-    logs.configure(json=True)
+    logs.configure("json")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(int(sys.argv[1]), sys.argv[2]))

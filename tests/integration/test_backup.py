@@ -1,8 +1,10 @@
 """`shop backup` and `shop restore` of the real binary, on a file and on a server."""
 
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +17,7 @@ import sqlalchemy as sa
 
 from tests.kit.databases import DATABASES
 from tests.kit.process import Purchase, Running, Shop, ask, filled, until, variant_of
+from tests.kit.servers import MYSQL, start_mariadb
 
 KEY = "Zt8w2Qm4Lr6Xp0Vn1Hs3Kd5Bf7Gj9CyEu"
 ENVIRON = {"SHOP_BACKUP_KEY": KEY}
@@ -152,6 +155,13 @@ def test_nothing_is_touched_by_a_damaged_backup_or_a_wrong_key(tmp_path: Path, k
             done = second.command("restore", damaged)
             assert done.returncode == 1
             assert "is damaged or cut off" in done.stderr
+        for wrong in (b"", body[:20], b"PK\x03\x04 something else"):
+            damaged.write_bytes(wrong)
+            done = second.command("restore", damaged)
+            assert (done.returncode, done.stderr) == (
+                1,
+                f"shop: {damaged}: is no backup of a shop.\n",
+            )
         done = second.command("restore", file, SHOP_BACKUP_KEY=KEY.swapcase())
         assert done.returncode == 1
         assert "is another key" in done.stderr
@@ -244,6 +254,64 @@ def test_a_damaged_database_makes_no_backup(tmp_path: Path) -> None:
         assert "damaged" in done.stderr or "malformed" in done.stderr
         assert list((tmp_path / "backups").iterdir()) == []
         assert not list(shop.data.glob("shop.db.*backup*"))
+
+
+def test_a_server_comes_back_to_the_moment_before_a_mistake(tmp_path: Path) -> None:
+    """The drill of docs/backups.md: a backup, then the binary log up to the mistake."""
+    MYSQL.wanted()
+    if MYSQL.process is None:
+        pytest.skip("TEST_DATABASE_URL IS GIVEN: A SERVER WITH A BINARY LOG WAS NOT STARTED.")
+    log = tmp_path / "log" / "binlog"
+    log.parent.mkdir()
+    log.parent.chmod(0o777)
+    url, server = start_mariadb(tmp_path, f"--log-bin={log}", "--server-id=1")
+    server.start()
+    try:
+        for name in ("shop", "again"):
+            ask(url, f"CREATE DATABASE {name}")
+        made = Shop(tmp_path / "m", SHOP_DATABASE_URL=f"{url}shop").command("migrate")
+        assert made.returncode == 0, made.stderr
+        bought: list[Purchase] = []
+        folder = tmp_path / "a"
+        filled(folder, f"{url}shop")
+        with (
+            Shop(folder, SHOP_DATABASE_URL=f"{url}shop", **ENVIRON) as shop,
+            Shop(tmp_path / "b", SHOP_DATABASE_URL=f"{url}again", **ENVIRON) as second,
+        ):
+            with buyers(shop, bought) as running:
+                file = taken(shop, tmp_path / "backups")
+                before = len(bought)
+                until(lambda: len(bought) > before + 5)
+            assert running.stop() == 0
+            wanted = tables(shop)
+            [(last, end, *_)] = ask(url, "SHOW MASTER STATUS")
+            shop.write("DELETE FROM order_lines")
+            done = second.command("restore", file)
+            assert done.returncode == 0, done.stderr
+            [(name, begin)] = re.findall(r"log of its server goes on at (\S+):(\d+)\.", done.stdout)
+            assert name == last, "one log file is enough here"
+            where = sa.make_url(url)
+            read = subprocess.run(  # noqa: S603
+                [
+                    *("mariadb-binlog", "--no-defaults", "--rewrite-db=shop->again"),
+                    *(f"--start-position={begin}", f"--stop-position={end}"),
+                    str(log.parent / last),
+                ],
+                capture_output=True,
+                check=True,
+            )
+            client = ("mariadb", "--no-defaults", "-h127.0.0.1", f"-P{where.port}", "-uroot")
+            subprocess.run(  # noqa: S603
+                [*client, "again"],
+                input=read.stdout,
+                capture_output=True,
+                check=True,
+            )
+            assert tables(second) == wanted
+            checked = second.command("audit")
+            assert checked.returncode == 0, checked.stdout + checked.stderr
+    finally:
+        server.kill()
 
 
 PASSWORD = "p\"a\\s'#s; %$(e)"

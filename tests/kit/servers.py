@@ -189,7 +189,8 @@ def listens(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _mariadb(folder: Path) -> tuple[str, Process]:
+def start_mariadb(folder: Path, *options: str) -> tuple[str, Process]:
+    """Not started yet."""
     server = _program("mariadbd", "mariadb-server")
     install = _program("mariadb-install-db", "mariadb-server")
     data = folder / "data"
@@ -220,7 +221,6 @@ def _mariadb(folder: Path) -> tuple[str, Process]:
         "--bind-address=127.0.0.1",
         f"--port={port}",
         "--skip-name-resolve",
-        "--skip-log-bin",
         # As in production, a COMMIT is on the disk; the rest makes starting and DDL quick.
         "--innodb-flush-log-at-trx-commit=1",
         "--innodb-buffer-pool-size=256M",
@@ -230,6 +230,7 @@ def _mariadb(folder: Path) -> tuple[str, Process]:
         # What a server chooses by itself must not matter to the shop.
         "--character-set-server=latin1",
         "--default-time-zone=+05:30",
+        *(options or ("--skip-log-bin",)),
     ]
     return f"mysql+asyncmy://root@127.0.0.1:{port}/", Process(
         command, folder, port, lambda: _greets(port)
@@ -293,7 +294,7 @@ def _serves(port: int) -> bool:
 S3_KEY_ID = os.environ.get("TEST_S3_KEY_ID", "tests")
 S3_KEY_SECRET = os.environ.get("TEST_S3_KEY_SECRET", "secret of the tests")
 
-MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _mariadb)
+MYSQL = Server("MARIADB", "TEST_DATABASE_URL", start_mariadb)
 REDIS = Server("REDIS", "TEST_REDIS_URL", start_redis)
 S3 = Server("S3", "TEST_S3_URL", _s3)
 #: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.

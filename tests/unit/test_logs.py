@@ -17,7 +17,7 @@ def out() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     stream = io.StringIO()
-    logs.configure(json=True, level="info", stream=stream)
+    logs.configure("json", level="info", stream=stream)
     yield stream
     structlog.reset_defaults()
     root.handlers[:], root.level = before
@@ -78,8 +78,9 @@ def test_tracebacks_come_without_local_variables(out: io.StringIO) -> None:
 async def test_an_access_line_is_json_for_programs_and_short_for_people() -> None:
     program, person = io.BytesIO(), io.BytesIO()
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    for out, plain in ((program, False), (person, True)):
-        access = logs.AccessLog(out, plain=plain, now=at.timestamp)
+    forms: tuple[tuple[io.BytesIO, logs.Form], ...] = ((program, "json"), (person, "console"))
+    for out, form in forms:
+        access = logs.AccessLog(out, form=form, now=at.timestamp)
         access.write("GET", "/orders/{id}", 200, 0.00123, "r-1")
         access.write("GET", "/no\nway", 404, 0.1, "r-2")
         access.flush()
@@ -100,7 +101,7 @@ def test_the_console_is_for_people() -> None:
     stream = io.StringIO()
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
-    logs.configure(json=False, stream=stream)
+    logs.configure("console", stream=stream)
     structlog.get_logger().info("order_placed", order="7", token="hunter2")
     structlog.reset_defaults()
     root.handlers[:], root.level = before

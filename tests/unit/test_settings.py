@@ -16,6 +16,7 @@ from shop.settings import (
     SocialProvider,
     Url,
     load,
+    pairs,
 )
 
 CONFIG = Path(__file__).parents[2] / "config" / "shop.toml"
@@ -146,6 +147,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("SHOP_MEDIA_URL", "s3:bucket", "must be s3://bucket or s3://bucket/prefix."),
         ("SHOP_MEDIA_URL", "s3://bucket/../x", "must be s3://bucket or s3://bucket/prefix."),
         ("SHOP_SEARCH_URL", "opensearch://c", "use embedded: or database:."),
+        ("SHOP_LOG_FORMAT", "xml", "must be one of json, ecs, console."),
+        ("SHOP_TRACES_URL", "grpc://a:1", "must be the http:// or https:// address of an OTLP"),
+        ("SHOP_TRACES_URL", "http://a:b@c", "what opens it goes into traces.headers."),
+        ("SHOP_TRACES_RATIO", "1.5", "Expected `float` <= 1.0."),
+        ("SHOP_TRACES_ATTRIBUTES", "team", "must be name=value pairs with commas between them."),
+        ("SHOP_TRACES_HEADERS", "a:b@c", "must be name=value pairs with commas between them."),
         ("SHOP_SECURITY_SECRET", "short", "is too short; give at least 32 random characters."),
     ],
 )
@@ -154,6 +161,16 @@ def test_a_wrong_variable_is_named_with_what_is_allowed(name: str, value: str, s
     assert line.startswith(f"{name}: ")
     assert said in line
     assert "a:b@" not in line
+
+
+def test_spans_go_to_the_usual_path_unless_another_is_named() -> None:
+    for url, endpoint in (
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "http://collector:4318/v1/traces"),
+        ("https://c.example/otlp/v1/traces", "https://c.example/otlp/v1/traces"),
+    ):
+        assert load(None, {"SHOP_TRACES_URL": url})[0].traces.endpoint == endpoint
+    assert pairs("a.b=1, c=Bearer%20x%2Cy,") == {"a.b": "1", "c": "Bearer x,y"}
 
 
 def test_an_unknown_name_is_only_reported() -> None:

@@ -8,10 +8,14 @@ from msgspec import Struct
 
 
 class Dumped(Struct, frozen=True):
-    """What kind of database a dump is of, and at which revision of the schema."""
+    """What kind of database a dump is of, and at which revision of the schema.
+
+    `position` is where the server's binary log goes on behind it, if the server tells.
+    """
 
     kind: str
     revision: str
+    position: str = ""
 
 
 class DatabaseBackup(Protocol):

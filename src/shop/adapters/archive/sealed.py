@@ -48,6 +48,7 @@ class Manifest(Struct, frozen=True):
     kind: str
     revision: str
     parts: dict[str, Part]
+    position: str = ""
 
 
 class _Sum(Protocol):
@@ -112,8 +113,11 @@ class Writer:
             self._sums.add(block)
             self._chunk(b"D" + block)
 
-    def finish(self, *, version: str, created_at: str, kind: str, revision: str) -> Manifest:
-        manifest = Manifest(version, created_at, kind, revision, self._sums.parts())
+    def finish(
+        self, *, version: str, created_at: str, kind: str, revision: str, position: str = ""
+    ) -> Manifest:
+        parts = self._sums.parts()
+        manifest = Manifest(version, created_at, kind, revision, parts, position)
         self._chunk(b"M" + msgspec.json.encode(manifest), last=True)
         self._file.flush()
         os.fsync(self._file.fileno())

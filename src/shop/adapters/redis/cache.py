@@ -45,7 +45,15 @@ class RedisCache(Cache):
         def look(redis: Redis) -> Awaitable[Any]:
             return redis.mget(keys)
 
-        return await self._line.ask(look)
+        found: Sequence[bytes | None] | None = await self._line.ask(look)
+        reads = self._line.reads
+        if found is None:
+            reads["away"] += len(keys)
+        else:
+            missed = found.count(None)
+            reads["miss"] += missed
+            reads["hit"] += len(keys) - missed
+        return found
 
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
         await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl))

@@ -53,6 +53,7 @@ class Line:
         self._chance = chance
         self._until = 0.0
         self.down = False
+        self.reads = dict.fromkeys(("hit", "miss", "away"), 0)
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
         """The answer, or None while there is none to be had."""

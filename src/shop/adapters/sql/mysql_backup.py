@@ -1,6 +1,7 @@
 """A server's own dump and client programs, which read what a replica may write meanwhile."""
 
 import asyncio
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -35,6 +36,9 @@ _DUMP = (
     "--triggers",
     "--default-character-set=utf8mb4",
 )
+#: Before the first table stands where the binary log was at that moment.
+_HEAD = 1 << 14
+_POSITION = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+)")
 _LOAD = ("--default-character-set=utf8mb4", "--binary-mode", "--batch")
 
 
@@ -47,7 +51,8 @@ class MysqlBackup(DatabaseBackup):
         revision = await self._ask(schema.current)
         if revision is None:
             raise Conflict("The database is empty; there is nothing to back up.")
-        async with self._program(("mariadb-dump", "mysqldump"), _DUMP) as process:
+        options, head = (*_DUMP, *await self._ask(_told_position)), b""
+        async with self._program(("mariadb-dump", "mysqldump"), options) as process:
             if process.stdout is None:
                 raise RuntimeError("It was started with a pipe.")
             while True:
@@ -55,10 +60,14 @@ class MysqlBackup(DatabaseBackup):
                     block = await process.stdout.read(_BLOCK)
                 if not block:
                     break
+                if len(head) < _HEAD:
+                    head += block[:_HEAD]
                 write(block)
         if await self._ask(schema.current) != revision:
             raise Conflict("The database was migrated meanwhile; run `shop backup` again.")
-        return Dumped(_KIND, revision)
+        found = _POSITION.search(head)
+        position = f"{found[1].decode()}:{found[2].decode()}" if found else ""
+        return Dumped(_KIND, revision, position)
 
     async def fits(self, dumped: Dumped) -> None:
         schema.refuse_unfit(dumped, _KIND)
@@ -127,6 +136,14 @@ class MysqlBackup(DatabaseBackup):
                     process.kill()
                     await process.wait()
                 await said
+
+
+def _told_position(connection: sa.Connection) -> Sequence[str]:
+    """MariaDB tells the position of a snapshot; MySQL would have to be locked for it, and hosted
+    ones forbid that."""
+    log, version = connection.execute(sa.text("SELECT @@log_bin, VERSION()")).one()
+    # A client of MySQL does not know it, and goes on.
+    return ("--loose-master-data=2",) if log and "mariadb" in str(version).lower() else ()
 
 
 async def _last_words(process: asyncio.subprocess.Process) -> str:

@@ -1,7 +1,8 @@
 """Facts as CloudEvents 1.0 JSON documents (cloudevents.io, version 1.0.2)."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -25,6 +26,7 @@ class CloudEvent(Struct, kw_only=True, omit_defaults=True):
     time: datetime
     partitionkey: str
     correlationid: str | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
     datacontenttype: str
     data: Any
 
@@ -33,11 +35,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CloudEvents(Sealer):
-    """`source` is the site's URL: with `id` it makes an event unique in the world."""
+    """`source` is the site's URL: with `id` it makes an event unique in the world.
 
-    def __init__(self, ids: Ids, source: str) -> None:
+    `trace` gives the W3C traceparent of what has the correlation id, or nothing; it goes along as
+    the extension for distributed tracing says.
+    """
+
+    def __init__(self, ids: Ids, source: str, trace: Callable[[str], str] = lambda _: "") -> None:
         self._ids = ids
         self._source = source
+        self._trace = trace
 
     def seal(self, fact: Event, caused_by: str) -> Envelope:
         event_id, subject, kind = self._ids.new(), fact.subject, fact.kind()
@@ -50,6 +57,7 @@ class CloudEvents(Sealer):
             time=fact.at,
             partitionkey=str(subject),
             correlationid=caused_by or UNSET,
+            traceparent=self._trace(caused_by) or UNSET,
             datacontenttype="application/json",
             data=fact,
         )
@@ -71,12 +79,30 @@ class CloudEvents(Sealer):
 class _Opened(Struct):
     data: msgspec.Raw
     correlationid: str = ""
+    traceparent: str = ""
+
+
+class _Traced(Struct):
+    traceparent: str = ""
 
 
 _open = msgspec.json.Decoder(_Opened).decode
+_look = msgspec.json.Decoder(_Traced).decode
 
 
-def unseal(envelope: Envelope, kind: type[E]) -> tuple[E, str]:
-    """The fact inside, and the correlation id it came with."""
+class Unsealed(Struct, Generic[E], frozen=True):
+    """A fact, and what came along with it: the correlation id and the trace of its cause."""
+
+    fact: E
+    correlation: str
+    traceparent: str
+
+
+def unseal(envelope: Envelope, kind: type[E]) -> Unsealed[E]:
     opened = _open(envelope.body)
-    return msgspec.json.decode(opened.data, type=kind), opened.correlationid
+    fact = msgspec.json.decode(opened.data, type=kind)
+    return Unsealed(fact, opened.correlationid, opened.traceparent)
+
+
+def traceparent_of(envelope: Envelope) -> str:
+    return _look(envelope.body).traceparent

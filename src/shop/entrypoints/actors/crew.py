@@ -114,13 +114,13 @@ class Crew:
             member.crashes.popleft()
         crashes = len(member.crashes)
         if crashes >= self._limits.crashes:
-            log.error("worker_failed", worker=member.name, code=code)
+            log.error("worker_failed", worker=member.name, exit_code=code)
             self._code = 1
             self._end()
             return
         pause = self._limits.delay(max(0, crashes - 1), self._chance())
         member.due = now + pause
-        log.warning("worker_ended", worker=member.name, code=code, restart_in=pause)
+        log.warning("worker_ended", worker=member.name, exit_code=code, restart_in=pause)
 
     def _end(self) -> None:
         """Ask all who work to stop."""

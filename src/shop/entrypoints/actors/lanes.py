@@ -12,11 +12,12 @@ from shop.ports.bus import Delivery
 
 
 class Arrived(Struct, frozen=True):
-    """An event that has come in, with the correlation id of the call that caused it."""
+    """An event that has come in, with correlation id and trace of the call that caused it."""
 
     id: EventId
     fact: Event
     correlation: str
+    traceparent: str = ""
 
 
 class _Partition:

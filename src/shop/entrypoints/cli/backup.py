@@ -84,6 +84,7 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
                 created_at=now.isoformat(),
                 kind=dumped.kind,
                 revision=dumped.revision,
+                position=dumped.position,
             )
         removed = _forget(place, now, timedelta(days=keep_days))
         size = path.stat().st_size / (1 << 20)
@@ -126,6 +127,6 @@ def _forget(place: Path, now: datetime, keep: timedelta) -> int:
             continue
         age = now - datetime.strptime(named[1], _MOMENT).replace(tzinfo=UTC)
         if age > (_ABANDONED if named[2] else keep):
-            file.unlink()
+            file.unlink(missing_ok=True)
             removed += not named[2]
     return removed

@@ -76,7 +76,7 @@ def in_bare_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -
     from shop.entrypoints import logs
     from shop.wiring import make_container
 
-    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+    logs.configure(settings.log.format, level=settings.log.level)
 
     async def main() -> T:
         container = make_container(settings)

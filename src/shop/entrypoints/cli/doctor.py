@@ -36,7 +36,7 @@ def doctor(settings: Settings) -> None:
     """
     from shop.entrypoints import logs
 
-    logs.configure(json=settings.log.format == "json", level="error")
+    logs.configure(settings.log.format, level="error")
     lines = [*advice(settings), data_folder(settings), *asyncio.run(ask(settings))]
     for line in lines:
         click.echo(

@@ -20,7 +20,7 @@ def migrate(settings: Settings) -> None:
 
     Harmless when all is there already.
     """
-    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+    logs.configure(settings.log.format, level=settings.log.level)
 
     async def main() -> None:
         container = make_container(settings)

@@ -59,7 +59,7 @@ def _keep(file: Path, logins: list[tuple[str, str, str]]) -> None:
 
 def say_where(settings: Settings) -> None:
     """Tell a person where to click; a program reads the log."""
-    if settings.log.format == "json":
+    if settings.log.format != "console":
         return
     url = str(settings.site.url)
     lines = [

@@ -19,7 +19,7 @@ from shop.entrypoints.http.ops import Ops
 from shop.entrypoints.http.server import beside, claim
 from shop.entrypoints.http.workers import Workers
 from shop.settings import Settings
-from shop.wiring import make_container
+from shop.wiring import make_container, traces
 
 
 def serve_alone(settings: Settings, role: str, *, demo: bool) -> int:
@@ -69,7 +69,7 @@ def _greeting(settings: Settings, role: str) -> Callable[[], None]:
 def _container(settings: Settings) -> AsyncContainer:
     """Nothing is opened yet; an adapter may refuse its settings."""
     try:
-        return make_container(settings)
+        return make_container(settings, *traces(settings))
     except ShopError as error:
         raise Refusal(error.detail) from None
 

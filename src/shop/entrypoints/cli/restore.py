@@ -52,9 +52,14 @@ def restore(settings: Settings, file: Path) -> None:
                 await database.restore(_database(reader, told, manifest.parts["database"].size))
         except Damaged as error:
             raise Failure(str(error)) from None
+        more = (
+            f"\nThe binary log of its server goes on at {manifest.position}."
+            if manifest.position
+            else ""
+        )
         return (
             f"Restored the shop of {manifest.created_at}: schema {manifest.revision},"
-            f" {len(names)} pictures.\nNow run `shop migrate`, then `shop audit`."
+            f" {len(names)} pictures.{more}\nNow run `shop migrate`, then `shop audit`."
         )
 
     try:

@@ -87,7 +87,7 @@ def _serve(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
     from shop.entrypoints.cli.processes import serve_alone, serve_together
     from shop.entrypoints.http.server import PortTaken
 
-    logs.configure(json=settings.log.format == "json", level=settings.log.level)
+    logs.configure(settings.log.format, level=settings.log.level)
     try:
         if workers > 1:
             return serve_together(settings, role, workers, demo=demo)

@@ -25,7 +25,7 @@ from shop.core.users.deeds import Deeds
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import TripTidying
-from shop.entrypoints import metrics
+from shop.entrypoints import logs, metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.consumer import Consumer
@@ -41,7 +41,8 @@ from shop.entrypoints.cli import waiting
 from shop.entrypoints.cli.opening import load_demo_once
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.consumers.registry import EVENTS
-from shop.entrypoints.http.edge import LameDuck
+from shop.entrypoints.http.edge import App, LameDuck
+from shop.entrypoints.http.forwarded import Forwarded
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim
 from shop.entrypoints.http.site import SiteRules, make_site
@@ -50,9 +51,10 @@ from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
 from shop.ports.inventory import StockLedger
 from shop.ports.outbox import Outbox
 from shop.ports.system import Clock, Ids, Lease, Schema
+from shop.ports.tracing import Tracing
 from shop.ports.users import Passwords
 from shop.settings import Settings
-from shop.wiring import after_commit, connections
+from shop.wiring import after_commit, cache_reads, connections
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -100,7 +102,7 @@ async def serve(
 ) -> int:
     """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
     web, ops = ports.web, ports.ops
-    access = AccessLog(plain=settings.log.format == "console")
+    access = AccessLog(form=settings.log.format)
     try:
         schema = await container.get(Schema)
         if not await waiting.fitting(schema, ops, shared=settings.shares_database):
@@ -118,15 +120,14 @@ async def serve(
         registry = metrics.make_registry()
         registry.register(metrics.Actors(supervisor.health))
         readiness.check("database", lambda: _fits(schema))
-        if settings.shares_database and not settings.shares_cache:
-            log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
-        if (busy := await connections(container)) is not None:
-            text = "Connections to the database at work."
-            registry.register(metrics.Readings("shop_database_connections", text, "use", busy))
+        await _add_storage(container, settings, registry)
+        tracing = await container.get(Tracing) if settings.traces.url else None
+        if tracing is not None:
+            logs.follow(tracing.current)
         if web is not None:
-            await _add_web(container, settings, supervisor, registry, web, access)
+            await _add_web(container, settings, supervisor, registry, web, access, tracing)
         if role in REACTS:
-            await _add_background(container, settings, supervisor, registry)
+            await _add_background(container, settings, supervisor, registry, tracing)
         await _add_gateway(container, settings, supervisor, registry, serves=web is not None)
         supervisor.add(Stage.LAST, Ops(ops, Myself(readiness, registry)))
         process.settle()
@@ -150,6 +151,19 @@ async def _fits(schema: Schema) -> None:
         raise Unavailable(problem)
 
 
+async def _add_storage(
+    container: AsyncContainer, settings: Settings, registry: CollectorRegistry
+) -> None:
+    if settings.shares_database and not settings.shares_cache:
+        log.warning("replicas_count_apart", why="Limits hold for each; give them cache.url.")
+    if (busy := await connections(container)) is not None:
+        text = "Connections to the database at work."
+        registry.register(metrics.Readings("shop_database_connections", text, "use", busy))
+    if (reads := await cache_reads(container)) is not None:
+        text = "Reads of the common cache, found in it or not, or spared since it is away."
+        registry.register(metrics.Readings("shop_cache_reads", text, "result", reads, total=True))
+
+
 async def _add_web(
     container: AsyncContainer,
     settings: Settings,
@@ -157,6 +171,7 @@ async def _add_web(
     registry: CollectorRegistry,
     claimed: Any,
     access: AccessLog,
+    tracing: Tracing | None,
 ) -> None:
     rules = SiteRules(
         lane_bytes=settings.catalog.lane_bytes,
@@ -188,7 +203,13 @@ async def _add_web(
     registry.register(
         metrics.Reading("http_server_active_requests", in_flight, lambda: site.edge.in_flight)
     )
-    server = HttpServer(site.edge, claimed, duck=await container.get(LameDuck))
+    app: App = site.edge
+    if tracing is not None:
+        from shop import traced
+
+        app = traced.TracedEdge(site.edge, tracing, Forwarded(settings.http.networks))
+        site.app.state["seen"] = traced.use_case(tracing)
+    server = HttpServer(app, claimed, duck=await container.get(LameDuck))
     supervisor.add(Stage.EDGE, server)
     for kind in (CartDesk, CheckoutDesk, SettlementDesk):
         desk: Desk[Any, Any] = await container.get(kind)
@@ -206,13 +227,19 @@ async def _add_background(
     settings: Settings,
     supervisor: Supervisor,
     registry: CollectorRegistry,
+    tracing: Tracing | None,
 ) -> None:
     clock, lease = await container.get(Clock), await container.get(Lease)
     holder = (await container.get(Ids)).new().hex
     subscriptions = await container.get(Subscriptions)
     feeds, dead = await container.get(Feeds), await container.get(DeadLetters)
     mailer = Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()))
-    consumers = [Consumer(reaction, feeds, dead, clock) for reaction in reactions(container)]
+    heard = reactions(container)
+    if tracing is not None:
+        from shop.traced import traced_reaction
+
+        heard = [traced_reaction(reaction, tracing) for reaction in heard]
+    consumers = [Consumer(reaction, feeds, dead, clock) for reaction in heard]
     relay = OutboxRelay(
         await container.get(Outbox),
         await container.get(EventBus),

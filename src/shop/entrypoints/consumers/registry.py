@@ -50,5 +50,5 @@ class Opener:
             raise ValueError("This is no CloudEvent of the shop.")
         if kind is None:
             return None
-        fact, caused_by = unseal(envelope, kind)
-        return Arrived(envelope.id, fact, caused_by)
+        opened = unseal(envelope, kind)
+        return Arrived(envelope.id, opened.fact, opened.correlation, opened.traceparent)

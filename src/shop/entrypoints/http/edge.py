@@ -32,7 +32,7 @@ Header = tuple[bytes, bytes]
 log = structlog.get_logger()
 
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # What programs read is neither framed nor left by a link, and on a ready answer each header counts.
 # A 304 stands for an answer that has them already.
 _FOR_PROGRAMS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"),)
@@ -278,7 +278,7 @@ class Edge:
 
     def _note(self, scope: Scope, status: int, took: float, current: str) -> None:
         method = scope["method"]
-        known = method if method in _METHODS else "_OTHER"
+        known = method if method in METHODS else "_OTHER"
         self._durations.observe((known, _template(scope), status), took)
         if self._access is not None:
             self._access.write(known, _route(scope), status, took, current)

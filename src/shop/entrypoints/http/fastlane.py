@@ -75,6 +75,14 @@ class _Entry:
 _EMPTY: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
+def lane_route(path: str) -> str | None:
+    """The template of a route that has its answers here."""
+    if (route := _ROUTES.get(path)) is not None:
+        return route
+    ours = path.startswith(_ONE) and path != _ONE and "/" not in path[len(_ONE) :]
+    return _PRODUCT if ours else None
+
+
 class FastLane:
     def __init__(
         self,
@@ -111,12 +119,10 @@ class FastLane:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        route = _ROUTES.get(path)
+        route = lane_route(path)
         if route is None:
-            if not path.startswith(_ONE) or "/" in path[len(_ONE) :] or path == _ONE:
-                await self._app(scope, receive, send)
-                return
-            route = _PRODUCT
+            await self._app(scope, receive, send)
+            return
         if scope["method"] != "GET" and scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return

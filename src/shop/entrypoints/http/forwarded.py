@@ -18,8 +18,7 @@ class Forwarded:
 
     def __call__(self, scope: MutableMapping[str, Any]) -> None:
         """Put the address of the caller where the proxy's was."""
-        client = scope.get("client")
-        if not self._proxies or client is None or not self._ours(client[0]):
+        if not self.believes(scope):
             return
         told = [v for k, v in scope["headers"] if k == b"x-forwarded-for"]
         for address in reversed(b",".join(told).decode("latin-1").split(",")):
@@ -29,6 +28,11 @@ class Forwarded:
             scope["client"] = (caller, 0)
             if not self._ours(caller):
                 return
+
+    def believes(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether the caller is one of ours; to be asked before its address is replaced."""
+        client = scope.get("client")
+        return bool(self._proxies) and client is not None and self._ours(client[0])
 
     def _ours(self, address: str) -> bool:
         return _is_address(address) and any(ip_address(address) in net for net in self._proxies)

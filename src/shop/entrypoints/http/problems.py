@@ -100,7 +100,8 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
 
 
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    log.error("unhandled", path=request.scope["path"], exc_info=error)
+    # Never the path: it may hold the token of an order.
+    log.error("unhandled", route=request.scope.get("path_template", ""), exc_info=error)
     sorry = "Something went wrong on our side."
     return _answer(problem_of(request, 500, "internal-error", sorry), {})
 

@@ -31,9 +31,11 @@ Route = Callable[..., Coroutine[Any, Any, Any]]
 class Shelf(dict[Any, Any]):
     """What lives as long as the application, looked up once; one for each application."""
 
-    def __init__(self, container: AsyncContainer) -> None:
+    def __init__(self, container: AsyncContainer, seen: Callable[[Any], Any]) -> None:
+        """`seen` wraps what is looked up, so that a trace shows it."""
         super().__init__()
         self.container = container
+        self.seen = seen
 
     def keeps(self, kind: Any) -> bool:
         """Whether the container makes only one of them."""
@@ -89,14 +91,14 @@ def served(route: Route) -> Route:
             if wanted in shelf:
                 kwargs[name] = shelf[wanted]
             elif shelf.keeps(wanted):
-                kwargs[name] = shelf[wanted] = await shelf.container.get(wanted)
+                kwargs[name] = shelf[wanted] = shelf.seen(await shelf.container.get(wanted))
             else:
                 missing.append(name)
         if not missing:
             return await route(*args, **kwargs)
         async with shelf.container() as scope:
             for name in missing:
-                kwargs[name] = patient(await scope.get(given[name]))
+                kwargs[name] = patient(shelf.seen(await scope.get(given[name])))
             return await route(*args, **kwargs)
 
     wrapper.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
@@ -107,6 +109,10 @@ def served(route: Route) -> Route:
     return wrapper
 
 
+def _as_it_is(service: Any) -> Any:
+    return service
+
+
 def _nothing(_request: HttpRequest) -> None:
     """What most routes want to see before the body."""
 
@@ -114,7 +120,7 @@ def _nothing(_request: HttpRequest) -> None:
 def _shelf_of(state: State) -> Shelf:
     shelf: Shelf | None = state.get("shelf")
     if shelf is None:
-        shelf = state["shelf"] = Shelf(state.container)
+        shelf = state["shelf"] = Shelf(state.container, state.get("seen", _as_it_is))
     return shelf
 
 
