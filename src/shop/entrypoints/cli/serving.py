@@ -160,6 +160,7 @@ async def _add_web(
         shares_cache=settings.shares_cache,
         sandbox=settings.payments.provider == "sandbox",
         proxies=settings.http.networks,
+        theme=settings.site.theme,
     )
     quiet = settings.log.level in {"warning", "error"}
     site = await make_site(container, rules, None if quiet else access)

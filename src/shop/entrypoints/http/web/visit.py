@@ -42,7 +42,7 @@ from shop.entrypoints.http.served import HttpRequest, served
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.loopback import home_of
 from shop.entrypoints.http.web.refusals import refusal
-from shop.entrypoints.http.web.rendering import render
+from shop.entrypoints.http.web.rendering import Look
 from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
 from shop.ports.idempotency import IdempotencyKey
 from shop.ports.social import Provider, Providers
@@ -142,6 +142,7 @@ class Front(Struct, frozen=True):
 
     container: AsyncContainer
     authenticator: Authenticator
+    look: Look
     ids: Ids
     cart_desk: CartDesk
     key: bytes
@@ -175,6 +176,7 @@ async def front_of(request: HttpRequest) -> Front:
         made = state.front = Front(
             container=container,
             authenticator=state.authenticator,
+            look=state.look,
             ids=await container.get(Ids),
             cart_desk=await container.get(CartDesk),
             key=await secrets.get("storefront-forms"),
@@ -412,7 +414,7 @@ class Visit:
         """`keep`: the browser may show it again when somebody goes back."""
         count = await self._count() if http_status < 500 else 0  # noqa: PLR2004 - do not ask for more
         return html(
-            render(
+            self.front.look.render(
                 template,
                 visit=self,
                 shop=self.front.shop_name,
