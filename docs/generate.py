@@ -16,7 +16,7 @@ from docs.reference import Untold, reference
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
-_UNREAD = shutil.ignore_patterns("*.md", "generate.py", "reference.py", "__pycache__")
+_UNREAD = shutil.ignore_patterns("*.md", "generate.py", "reference.py", "served.py", "__pycache__")
 _LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".yaml": "yaml", ".sh": "sh"}
 
 
@@ -28,7 +28,7 @@ def main(target: Path) -> None:
         text = page.read_text(encoding="utf-8")
         if page == DOCS / "index.md":
             text = _with_contents(text)
-        _write(target / page.relative_to(DOCS), _linked(page, text, sources))
+        _write(target / page.relative_to(DOCS), linked(page, text, sources))
     for name, (_, text) in reference().items():
         _write(target / "reference" / f"{name}.md", text)
     for source in sources:
@@ -62,7 +62,7 @@ def _with_contents(text: str) -> str:
     return whole + "\n" + "\n".join(trees)
 
 
-def _linked(page: Path, text: str, sources: set[Path]) -> str:
+def linked(page: Path, text: str, sources: set[Path]) -> str:
     """Links to code lead to pages that show it. Raises `Untold` for one that leads nowhere."""
 
     def led(link: re.Match[str]) -> str:

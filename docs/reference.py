@@ -3,12 +3,12 @@
 What says nothing of itself is an error here: `Untold` names it.
 """
 
-import asyncio
 import importlib
 import json
 import pkgutil
 import re
-import tempfile
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,17 @@ from typing import Any
 import click
 import msgspec
 from msgspec import Struct
-from msgspec.structs import fields, replace
-from prometheus_client import CollectorRegistry
+from msgspec.structs import fields
 
 import shop
-from shop.entrypoints import logs, metrics
+from docs.served import Metric
 from shop.entrypoints.cli.main import cli
-from shop.entrypoints.cli.serving import claim_ports, serve
 from shop.entrypoints.consumers.registry import EVENTS
 from shop.entrypoints.http.meanings import MEANINGS, statuses
-from shop.settings import (
-    Data,
-    Http,
-    Ops,
-    Payments,
-    Providers,
-    Razorpay,
-    Secret,
-    Settings,
-    SocialProvider,
-    Url,
-)
-from shop.wiring import make_container
+from shop.settings import Providers, Secret, Settings, SocialProvider, Url
 
-SHIPPED = Path(__file__).parents[1] / "config" / "shop.toml"
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "config" / "shop.toml"
 
 _SETTINGS = """A setting stands in a TOML file, given with `--config`, or in the environment, which
 goes first: `http.port` is `SHOP_HTTP_PORT`. The same name with `_FILE` behind it names a file that
@@ -293,12 +280,6 @@ def _kind_of(kind: msgspec.inspect.Type) -> str:
 # --- metrics ---
 
 
-class Metric(Struct, frozen=True):
-    kind: str
-    labels: tuple[str, ...]
-    text: str
-
-
 def metrics_page() -> str:
     found = served()
     _all_told("No help text at the metric", [name for name, one in found.items() if not one.text])
@@ -331,54 +312,13 @@ def _metrics_table(found: Mapping[str, Metric]) -> str:
 
 
 def served() -> dict[str, Metric]:
-    """What a shop that does everything serves, asked from a real one in an empty folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        nowhere = Razorpay(
-            key_id="rzp_test_x",
-            key_secret=Secret("x"),
-            webhook_secret=Secret("x"),
-            url=Url("http://127.0.0.1:9"),
-        )
-        settings = replace(
-            Settings(),
-            data=Data(dir=folder),
-            http=Http(port=0),
-            ops=Ops(port=0),
-            payments=Payments(provider="razorpay"),
-            razorpay=nowhere,
-        )
-        registry = asyncio.run(_registry(settings))
-    return {
-        one.name + ("_total" if one.type == "counter" else ""): Metric(
-            one.type, tuple(getattr(one, "_labelnames", ())), one.documentation
-        )
-        for one in registry.collect()
-    }
-
-
-async def _registry(settings: Settings) -> CollectorRegistry:
-    logs.configure(json=True, level="error")
-    registry, began = metrics.make_registry(), asyncio.Event()
-    container = make_container(settings)
-    serving = asyncio.create_task(
-        serve(
-            settings,
-            "all",
-            claim_ports(settings, "all"),
-            container,
-            registry=registry,
-            demo=False,
-            began=began.set,
-        )
+    """Asked of a process of its own: a stop ends whatever process it happens in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.served"], cwd=ROOT, capture_output=True, check=False
     )
-    beginning = asyncio.create_task(began.wait())
-    await asyncio.wait({serving, beginning}, return_when=asyncio.FIRST_COMPLETED)
-    beginning.cancel()
-    serving.cancel()
-    await asyncio.gather(serving, beginning, return_exceptions=True)
-    if not began.is_set():
-        serving.result()
-    return registry
+    if done.returncode:
+        raise RuntimeError(f"docs.served ended with {done.returncode}: {done.stderr.decode()}")
+    return msgspec.json.decode(done.stdout, type=dict[str, Metric])
 
 
 # --- Markdown ---
