@@ -1,18 +1,19 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers lint fmt bench bench-servers image lock clean
+.PHONY: help run test test-servers lint fmt bench bench-servers docs image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 IMAGE ?= shop
-SOURCES := src tests $(wildcard bench) deploy/release deploy/k8s/colour/smoke.py
+SOURCES := src tests docs $(wildcard bench) deploy/release deploy/k8s/colour/smoke.py
 
 # Installing happens once for each change of a pin; these files remember it.
 RUNTIME := $(VENV)/.runtime
 TESTING := $(VENV)/.testing
 CHECKS := $(VENV)/checks/.installed
+DOCS := $(VENV)/docs/.installed
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ help: ## list the targets
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
 
-test: $(TESTING) $(CHECKS) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
+test: $(TESTING) $(CHECKS) $(DOCS) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
 	@$(PY) -m pytest $(ARGS)
@@ -59,6 +60,13 @@ bench: $(TESTING) ## measure the shop on this machine; writes build/bench.json
 bench-servers: $(TESTING) test-servers ## measure it on MariaDB, Redis, Kafka; writes build/bench-servers.json
 	@exec $(PY) bench/run_servers.py $(ARGS)
 
+docs: $(RUNTIME) $(DOCS) ## build the documentation into build/docs, without a warning
+	@$(PY) -m docs.generate build/docs-src
+	@rm -rf build/docs
+	@$(VENV)/docs/bin/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet \
+	  --doctree-dir build/docs-cache build/docs-src build/docs
+	@echo "build/docs/index.html"
+
 image: ## build the container image (docker or podman); IMAGE=name:tag
 	@tool=$$(command -v docker || command -v podman) \
 	  || { echo "make image: needs docker or podman." >&2; exit 1; }; \
@@ -76,6 +84,7 @@ lock: $(RUNTIME) ## renew the lock files; ARGS=--upgrade takes the newest versio
 	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["traces"], sep="\n")' \
 	  | $(COMPILE) - --constraint requirements-test.lock --output-file requirements-traces.lock
 	$(COMPILE) --group pyproject.toml:checks --output-file requirements-checks.lock
+	$(COMPILE) --group pyproject.toml:docs --output-file requirements-docs.lock
 
 clean: ## remove the environment and build results; the shop's data in var/ stays
 	rm -rf $(VENV) build dist .ruff_cache .import_linter_cache .hypothesis
@@ -106,4 +115,10 @@ $(CHECKS): requirements-checks.lock | $(PY)
 	@echo "Installing what checks containers, manifests and workflows (once) …"
 	@$(PY) -m venv $(VENV)/checks
 	@$(VENV)/checks/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-checks.lock
+	@touch $@
+
+$(DOCS): requirements-docs.lock | $(PY)
+	@echo "Installing what makes the documentation (once) …"
+	@$(PY) -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-docs.lock
 	@touch $@

@@ -104,6 +104,7 @@ class Site(Section, frozen=True):
     mode: Literal["development", "production"] = "development"
     name: Text = "Shop"
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "INR"
+    theme: str = ""
 
     @property
     def production(self) -> bool:

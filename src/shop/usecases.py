@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
@@ -155,7 +156,8 @@ class MailParts(Provider):
 
     @provide(scope=Scope.APP)
     def letters(self, settings: Settings, tokens: OrderTokens) -> mail.Letters:
-        return JinjaLetters(settings.site.name, str(settings.site.url), tokens.make)
+        theme = Path(settings.site.theme) if settings.site.theme else None
+        return JinjaLetters(settings.site.name, str(settings.site.url), tokens.make, theme)
 
 
 class People(Provider):

@@ -135,10 +135,10 @@ class Storefront:
 
 
 @asynccontextmanager
-async def a_storefront(folder: Path, **changes: Any) -> AsyncIterator[Storefront]:
+async def a_storefront(folder: Path, theme: str = "", **changes: Any) -> AsyncIterator[Storefront]:
     """The whole HTTP side over SQLite, with its desks at work."""
     async with running(settings_for("sqlite", folder, **changes)) as container:
-        site = await make_site(container, SiteRules(limits=False))
+        site = await make_site(container, SiteRules(limits=False, theme=theme))
         desks = [await container.get(kind) for kind in (CartDesk, CheckoutDesk, SettlementDesk)]
         at_work = [asyncio.create_task(cast(Any, desk).run()) for desk in desks]
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The front page leads to everything else, and names what there is."""
+"""The front page leads to everything else, and what it names is there."""
 
 import re
 from pathlib import Path
@@ -9,13 +9,12 @@ _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text()
 
 
-def test_every_document_is_linked_and_every_link_leads_somewhere() -> None:
+def test_every_link_leads_somewhere() -> None:
     links = {link for link in re.findall(r"\]\(([^)#]+)\)", _README) if "://" not in link}
+    assert "docs/index.md" in links
     assert [link for link in links if not (_ROOT / link).exists()] == []
-    documents = {f"docs/{file.name}" for file in (_ROOT / "docs").glob("*.md")}
-    assert documents <= links
 
 
-def test_every_command_is_listed() -> None:
-    listed = set(re.findall(r"`shop ([a-z-]+)", _README))
-    assert set(COMMANDS) <= listed
+def test_every_command_it_names_is_there() -> None:
+    named = set(re.findall(r"`(?:\.venv/bin/)?shop ([a-z-]+)", _README)) - {"--help"}
+    assert {"run", "audit"} <= named <= set(COMMANDS)

@@ -15,7 +15,7 @@ from shop.core.checkout.settlement import AttemptFailed
 from shop.core.kernel.access import Role
 from shop.core.kernel.money import Money
 from shop.entrypoints.http.web.forms import amount, local_path
-from shop.entrypoints.http.web.rendering import ASSETS, money
+from shop.entrypoints.http.web.rendering import look_of, money
 from shop.ports.catalog import CatalogReads, ProductFilter, Products, Sort
 from shop.ports.mail import EmailFilter, EmailReads
 from shop.ports.orders import OrderFilter, OrderReads
@@ -569,7 +569,7 @@ async def test_styles_are_kept_for_good_under_an_address_of_their_content(
     shop: Storefront,
 ) -> None:
     visitor = shop.visitor()
-    asset = ASSETS["shop.css"]
+    asset = look_of("").assets["shop.css"]
     assert asset.url in (await visitor.get("/")).text
     style = await visitor.get(asset.url)
     assert "immutable" in style.headers["cache-control"]

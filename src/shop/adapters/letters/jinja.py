@@ -22,13 +22,18 @@ OrderToken = Callable[[OrderId], str]
 
 
 class JinjaLetters(Letters):
-    """`order_token` makes the secret by which a guest's link opens the order."""
+    """`order_token` makes the secret by which a guest's link opens the order.
 
-    def __init__(self, shop: str, site_url: str, order_token: OrderToken) -> None:
+    Mails of a theme, if there is one, go before the packaged ones.
+    """
+
+    def __init__(
+        self, shop: str, site_url: str, order_token: OrderToken, theme: Path | None = None
+    ) -> None:
         self._site_url = site_url
         self._order_token = order_token
         environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
+            loader=FileSystemLoader([*([theme / "mails"] if theme else []), _TEMPLATES]),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             auto_reload=False,

@@ -246,6 +246,8 @@ class _ProductEvent(Event, frozen=True, kw_only=True):
 
 
 class ProductCreated(_ProductEvent, frozen=True, kw_only=True):
+    """A product is new, by staff or an import."""
+
     fact = "created"
 
     title: str
@@ -253,6 +255,8 @@ class ProductCreated(_ProductEvent, frozen=True, kw_only=True):
 
 
 class ProductUpdated(_ProductEvent, frozen=True, kw_only=True):
+    """Something that shoppers see of it is different, its variants included."""
+
     fact = "updated"
 
     title: str
@@ -260,4 +264,6 @@ class ProductUpdated(_ProductEvent, frozen=True, kw_only=True):
 
 
 class ProductRemoved(_ProductEvent, frozen=True, kw_only=True):
+    """The product is archived: it is not shown, and cannot be bought."""
+
     fact = "removed"

@@ -67,6 +67,8 @@ class Sellable(Struct, frozen=True, kw_only=True):
 
 
 class StockAdjusted(Event, frozen=True, kw_only=True):
+    """Staff counted or received goods: `delta` pieces more, or fewer."""
+
     aggregate = "stock"
     fact = "adjusted"
     topic = "shop.inventory"

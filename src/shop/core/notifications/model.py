@@ -65,10 +65,14 @@ class _EmailEvent(Event, frozen=True, kw_only=True):
 
 
 class EmailSent(_EmailEvent, frozen=True, kw_only=True):
+    """The mail server took the mail."""
+
     fact = "sent"
 
 
 class EmailFailed(_EmailEvent, frozen=True, kw_only=True):
+    """The mail is given up; staff can send it again."""
+
     fact = "failed"
 
 

@@ -126,6 +126,10 @@ class SoldUnit(Struct, frozen=True, kw_only=True):
 
 
 class OrderPlaced(_OrderEvent, frozen=True, kw_only=True):
+    """The order exists and holds its stock; a paid one waits for its money. Without an account
+    `user_id` is null.
+    """
+
     fact = "placed"
 
     user_id: UserId | None
@@ -135,6 +139,8 @@ class OrderPlaced(_OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderConfirmed(_OrderEvent, frozen=True, kw_only=True):
+    """The order is paid, or will be on delivery: it has its invoice, and its stock is sold."""
+
     fact = "confirmed"
 
     payment_id: PaymentId
@@ -143,10 +149,14 @@ class OrderConfirmed(_OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderPacked(_OrderEvent, frozen=True, kw_only=True):
+    """Staff packed the goods."""
+
     fact = "packed"
 
 
 class OrderShipped(_OrderEvent, frozen=True, kw_only=True):
+    """The goods are with the carrier."""
+
     fact = "shipped"
 
     carrier: str
@@ -154,10 +164,14 @@ class OrderShipped(_OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderDelivered(_OrderEvent, frozen=True, kw_only=True):
+    """The goods have arrived."""
+
     fact = "delivered"
 
 
 class OrderTracked(_OrderEvent, frozen=True, kw_only=True):
+    """The carrier, or staff, said where the goods are."""
+
     fact = "tracked"
 
     status: str
@@ -172,6 +186,8 @@ class ReturnedItem(Struct, frozen=True, kw_only=True):
 
 
 class OrderReturnRequested(_OrderEvent, frozen=True, kw_only=True):
+    """The customer wants to send goods back; nothing is refunded by that alone."""
+
     fact = "return_requested"
 
     items: tuple[ReturnedItem, ...]
@@ -179,12 +195,18 @@ class OrderReturnRequested(_OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderCancelled(_OrderEvent, frozen=True, kw_only=True):
+    """The order is off and its stock is free; money that was paid goes back."""
+
     fact = "cancelled"
 
     reason: str
 
 
 class OrderExpired(_OrderEvent, frozen=True, kw_only=True):
+    """Nobody paid in time; the stock is free. Money that comes later revives the order, or goes
+    back.
+    """
+
     fact = "expired"
 
 

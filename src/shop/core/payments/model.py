@@ -63,6 +63,8 @@ class _PaymentEvent(Event, frozen=True, kw_only=True):
 
 
 class PaymentCaptured(_PaymentEvent, frozen=True, kw_only=True):
+    """Money has arrived, also where it will have to go back."""
+
     fact = "captured"
 
     provider_payment_id: str
@@ -70,10 +72,14 @@ class PaymentCaptured(_PaymentEvent, frozen=True, kw_only=True):
 
 
 class PaymentFailed(_PaymentEvent, frozen=True, kw_only=True):
+    """An attempt to pay failed; another may follow."""
+
     fact = "failed"
 
 
 class RefundRequested(_PaymentEvent, frozen=True, kw_only=True):
+    """Money is to go back; the gateway has not been asked yet."""
+
     fact = "refund_requested"
 
     refund_id: RefundId
@@ -82,6 +88,8 @@ class RefundRequested(_PaymentEvent, frozen=True, kw_only=True):
 
 
 class PaymentRefunded(_PaymentEvent, frozen=True, kw_only=True):
+    """The gateway has sent the money back."""
+
     fact = "refunded"
 
     refund_id: RefundId

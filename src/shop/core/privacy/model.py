@@ -18,6 +18,8 @@ class LastAdministrator(Conflict):
 
 
 class UserErased(Event, frozen=True, kw_only=True):
+    """The account and its personal data are deleted."""
+
     aggregate = "user"
     fact = "erased"
     topic = "shop.users"

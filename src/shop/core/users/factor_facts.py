@@ -27,22 +27,30 @@ class _FactorEvent(Event, frozen=True, kw_only=True):
 
 
 class SecondFactorAdded(_FactorEvent, frozen=True, kw_only=True):
+    """The account asks for it from the next sign-in on."""
+
     fact = "second_factor_added"
 
     method: Method
 
 
 class SecondFactorRemoved(_FactorEvent, frozen=True, kw_only=True):
+    """The owner removed a second factor."""
+
     fact = "second_factor_removed"
 
     method: Method
 
 
 class RecoveryCodesMade(_FactorEvent, frozen=True, kw_only=True):
+    """There are new recovery codes; older ones are void."""
+
     fact = "recovery_codes_made"
 
 
 class RecoveryCodeUsed(_FactorEvent, frozen=True, kw_only=True):
+    """A recovery code was used up; so many are left."""
+
     fact = "recovery_code_used"
 
     left: int

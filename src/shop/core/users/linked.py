@@ -95,10 +95,14 @@ class _ProfileEvent(Event, frozen=True, kw_only=True):
 
 
 class ProfileLinked(_ProfileEvent, frozen=True, kw_only=True):
+    """The account can be signed in to with the provider."""
+
     fact = "profile_linked"
 
 
 class ProfileUnlinked(_ProfileEvent, frozen=True, kw_only=True):
+    """It no longer can."""
+
     fact = "profile_unlinked"
 
 

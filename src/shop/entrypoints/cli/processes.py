@@ -18,6 +18,7 @@ from shop.entrypoints.cli.serving import SERVES, Ports, claim_ports, serve
 from shop.entrypoints.http.ops import Ops
 from shop.entrypoints.http.server import beside, claim
 from shop.entrypoints.http.workers import Workers
+from shop.entrypoints.metrics import make_registry
 from shop.settings import Settings
 from shop.wiring import make_container, traces
 
@@ -83,9 +84,12 @@ def _run(
     *,
     demo: bool,
 ) -> int:
+    registry = make_registry()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(settings, role, ports, container, demo=demo, began=began))
+            return runner.run(
+                serve(settings, role, ports, container, registry=registry, demo=demo, began=began)
+            )
     except ShopError as error:
         raise Refusal(error.detail) from None
     except Failure as error:

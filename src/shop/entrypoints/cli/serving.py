@@ -97,10 +97,14 @@ async def serve(
     ports: Ports,
     container: AsyncContainer,
     *,
+    registry: CollectorRegistry,
     demo: bool,
     began: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0."""
+    """Run the actors of the role until told to stop; 1 if one of them kept crashing, else 0.
+
+    Their metrics are put into `registry`.
+    """
     web, ops = ports.web, ports.ops
     access = AccessLog(form=settings.log.format)
     try:
@@ -117,7 +121,6 @@ async def serve(
 
         supervisor = Supervisor(on_stop=begin_to_stop)
         readiness = Readiness(supervisor.health)
-        registry = metrics.make_registry()
         registry.register(metrics.Actors(supervisor.health))
         readiness.check("database", lambda: _fits(schema))
         await _add_storage(container, settings, registry)
@@ -181,6 +184,7 @@ async def _add_web(
         shares_cache=settings.shares_cache,
         sandbox=settings.payments.provider == "sandbox",
         proxies=settings.http.networks,
+        theme=settings.site.theme,
     )
     quiet = settings.log.level in {"warning", "error"}
     site = await make_site(container, rules, None if quiet else access)
@@ -277,7 +281,11 @@ async def _add_background(
     await after_commit(container, relay.nudge)
     for name, text, read in (
         ("shop_outbox_waiting", "Events that wait for the bus.", lambda: relay.waiting),
-        ("shop_outbox_age_seconds", "Age of the oldest of them.", lambda: relay.oldest_seconds),
+        (
+            "shop_outbox_age_seconds",
+            "Age of the oldest event that waits for the bus.",
+            lambda: relay.oldest_seconds,
+        ),
     ):
         registry.register(metrics.Reading(name, text, read))
     by_name = {one.name.removeprefix("consumer-"): one for one in consumers}

@@ -31,6 +31,7 @@ from shop.entrypoints.http.reference import Reference
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.entrypoints.http.web.refusals import REFUSALS
+from shop.entrypoints.http.web.rendering import look_of
 from shop.entrypoints.http.web.sandbox import SandboxController
 from shop.entrypoints.http.webhooks.razorpay import RazorpayController
 
@@ -89,22 +90,27 @@ API_ROUTES: list[ControllerRouterHandler] = [
 
 
 def make_app(
-    container: AsyncContainer, authenticator: Authenticator, *, sandbox: bool = True
+    container: AsyncContainer,
+    authenticator: Authenticator,
+    *,
+    sandbox: bool = True,
+    theme: str = "",
 ) -> Litestar:
     """The framework's part. `make_site` puts the fast lane and the edge before it."""
     description = Description()
+    look = look_of(theme)
     return Litestar(
         [*API_ROUTES, *WEB_ROUTES, *([SandboxController] if sandbox else [])],
         exception_handlers=REFUSALS,
         plugins=[description],
-        state=State({"container": container, "authenticator": authenticator}),
+        state=State({"container": container, "authenticator": authenticator, "look": look}),
         openapi_config=DocumentConfig(
             title="Shop",
             version=__version__,
             description=_ABOUT,
             use_handler_docstrings=True,
             path="/docs",
-            render_plugins=[Reference()],
+            render_plugins=[Reference(look)],
             components=_COMPONENTS,
             description_of=description,
         ),

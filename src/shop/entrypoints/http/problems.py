@@ -41,6 +41,9 @@ CODES = {
     429: "rate-limited",
     503: "unavailable",
 }
+#: A bug, and a refusal of the framework that has no code above.
+INTERNAL = "internal-error"
+OTHER = "http-error"
 PROBLEM_JSON = "application/problem+json"
 #: Seconds after which a client may try again when the shop is too busy to answer.
 RETRY_AFTER = 1
@@ -67,7 +70,11 @@ class Problem(Struct, omit_defaults=True):
 
 
 def status_of(error: ShopError) -> int:
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[ShopError]) -> int:
+    return next(STATUS[one] for one in kind.__mro__ if one in STATUS)
 
 
 def expected(request: Request[Any, Any, Any], error: ShopError) -> Response[Problem]:
@@ -91,7 +98,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
     status = error.status_code
     if status >= 500:  # noqa: PLR2004 - a framework error that is ours to mend
         return unexpected(request, error)
-    problem = problem_of(request, status, CODES.get(status, "http-error"), error.detail)
+    problem = problem_of(request, status, CODES.get(status, OTHER), error.detail)
     if isinstance(error, ValidationException):
         problem.detail = "The request is not well-formed."
         found = [_field(one) for one in error.extra or [] if isinstance(one, dict)]
@@ -103,7 +110,7 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
     # Never the path: it may hold the token of an order.
     log.error("unhandled", route=request.scope.get("path_template", ""), exc_info=error)
     sorry = "Something went wrong on our side."
-    return _answer(problem_of(request, 500, "internal-error", sorry), {})
+    return _answer(problem_of(request, 500, INTERNAL, sorry), {})
 
 
 def problem_of(request: Request[Any, Any, Any], status: int, code: str, detail: str) -> Problem:

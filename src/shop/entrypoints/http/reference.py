@@ -13,7 +13,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from msgspec import Struct
 
 from shop.entrypoints.http.swagger import swagger_folder
-from shop.entrypoints.http.web.rendering import render
+from shop.entrypoints.http.web.rendering import Look
 
 Json = dict[str, Any]
 
@@ -68,13 +68,14 @@ class Schema(Struct, frozen=True):
 class Reference(OpenAPIRenderPlugin):
     """Rendered once: the document does not change while a process lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look) -> None:
         super().__init__(path="/")
+        self._look = look
         self._page: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:  # noqa: ARG002
         if self._page is None:
-            self._page = render("docs.html", **page_of(openapi_schema))
+            self._page = self._look.render("docs.html", **page_of(openapi_schema))
         return self._page
 
     def receive_router(self, router: Router) -> None:

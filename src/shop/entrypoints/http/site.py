@@ -32,7 +32,7 @@ class SiteRules(Struct, frozen=True, kw_only=True):
     """What the settings say about serving. Limits are calls a minute; the lane's size is bytes.
 
     `sandbox`: whether the test gateway's own page is shown. `proxies`: who is believed when they
-    say for whom they ask.
+    say for whom they ask. `theme`: the folder that pages look like.
     """
 
     lane_bytes: int = 16 << 20
@@ -42,6 +42,7 @@ class SiteRules(Struct, frozen=True, kw_only=True):
     shares_cache: bool = False
     sandbox: bool = True
     proxies: Networks = ()
+    theme: str = ""
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ async def make_site(
 ) -> Site:
     ids = await container.get(Ids)
     authenticator = JwtAuthenticator(await container.get(Tokens), await container.get(Liveness))
-    app = make_app(container, authenticator, sandbox=rules.sandbox)
+    app = make_app(container, authenticator, sandbox=rules.sandbox, theme=rules.theme)
     common = await container.get(Cache) if rules.shares_cache else None
     lane = FastLane(Direct(app), await container.get(CatalogWatch), rules.lane_bytes, common)
     durations = request_durations()

@@ -15,6 +15,7 @@ from shop.entrypoints.http.web.pages import (
     identity,
     orders,
     privacy,
+    problems,
     second_step,
     social,
 )
@@ -23,6 +24,7 @@ _PAGES = (
     *(
         files,
         docs,
+        problems,
         catalog,
         cart,
         checkout,

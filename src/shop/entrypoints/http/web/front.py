@@ -12,6 +12,7 @@ from shop.core.users.model import IdentityRules
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.served import HttpRequest
+from shop.entrypoints.http.web.rendering import Look
 from shop.ports.social import Provider, Providers
 from shop.ports.system import Ids, Secrets
 
@@ -21,6 +22,7 @@ class Front(Struct, frozen=True):
 
     container: AsyncContainer
     authenticator: Authenticator
+    look: Look
     ids: Ids
     cart_desk: CartDesk
     key: bytes
@@ -54,6 +56,7 @@ async def front_of(request: HttpRequest) -> Front:
         made = state.front = Front(
             container=container,
             authenticator=state.authenticator,
+            look=state.look,
             ids=await container.get(Ids),
             cart_desk=await container.get(CartDesk),
             key=await secrets.get("storefront-forms"),

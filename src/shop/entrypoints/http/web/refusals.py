@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from shop.core.kernel.errors import Limited, ShopError, Unavailable
 from shop.entrypoints.http.problems import PROBLEMS, status_of
-from shop.entrypoints.http.web.rendering import render
 from shop.entrypoints.http.web.replies import html
 
 _TITLES = {
@@ -71,7 +70,7 @@ def _page_or_problem(kind: type[Exception]) -> Any:
         status = answer.status_code or _OURS
         detail = error.detail if isinstance(error, (ShopError, HTTPException)) else ""
         front = request.app.state.get("front")
-        body = render(
+        body = request.app.state.look.render(
             "bare.html", told=told(status, detail), shop=front.shop_name if front else "Shop"
         )
         page = html(body, status=status)

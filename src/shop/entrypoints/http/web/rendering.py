@@ -2,20 +2,35 @@
 
 import hashlib
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup
 
+from shop.core.kernel.errors import Invalid
 from shop.core.kernel.money import Money
 from shop.core.users.postal import STATES
 
 _SIGNS = {"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£"}
 _INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-_TYPES |= {".svg": "image/svg+xml"}
+_TYPES |= {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
+_TYPES |= {".jpg": "image/jpeg", ".woff2": "font/woff2"}
+#: What a theme's folder may hold.
+_PARTS = ("templates", "static", "mails")
 
 
 def money(value: Money) -> str:
@@ -82,20 +97,85 @@ class Asset:
     def __init__(self, name: str, body: bytes) -> None:
         self.body = body
         self.version = hashlib.sha256(body).hexdigest()[:16]
-        self.content_type = _TYPES[name[name.rindex(".") :]]
+        self.content_type = _TYPES[_suffix(name)]
         self.url = f"/static/{name}?v={self.version}"
 
 
-ASSETS = {
-    entry.name: Asset(entry.name, entry.read_bytes())
-    for entry in (files(__package__) / "static").iterdir()
-    if entry.name.endswith(tuple(_TYPES))
-}
+class Look:
+    """What pages are made of. A theme's templates and files go before the packaged ones.
+
+    Raises `Invalid` for a theme that could not be shown, so that the start fails and not a page.
+    """
+
+    def __init__(self, theme: Path | None = None) -> None:
+        packaged = PackageLoader(__package__ or "")
+        own = [FileSystemLoader(theme / "templates")] if theme else []
+        # A template may build on the one that it replaces: `{% extends "packaged/base.html" %}`.
+        loader = ChoiceLoader([*own, packaged, PrefixLoader({"packaged": packaged})])
+        self.assets = _packaged_assets() | (_assets_of(theme) if theme else {})
+        self._environment = _environment(loader, self.assets)
+        for one in own:
+            _compile(self._environment, one)
+
+    def render(self, template: str, **context: Any) -> bytes:
+        return self._environment.get_template(template).render(context).encode()
 
 
-def _environment() -> Environment:
+@cache
+def look_of(theme: str) -> Look:
+    """The look by the folder's name, read once for each process; empty: the packaged one."""
+    return Look(Path(theme) if theme else None)
+
+
+@cache
+def _packaged_assets() -> dict[str, Asset]:
+    return {
+        entry.name: Asset(entry.name, entry.read_bytes())
+        for entry in (files(__package__) / "static").iterdir()
+        if _suffix(entry.name) in _TYPES
+    }
+
+
+def _assets_of(theme: Path) -> dict[str, Asset]:
+    if not theme.is_dir():
+        raise Invalid(f"site.theme: there is no folder {theme}.")
+    strange = sorted({one.name for one in _seen(theme)} - set(_PARTS))
+    if strange:
+        raise Invalid(f"site.theme: {theme / strange[0]} is none of {', '.join(_PARTS)}.")
+    found = {}
+    for entry in _seen(theme / "static"):
+        if _suffix(entry.name) not in _TYPES or not entry.is_file():
+            raise Invalid(f"site.theme: {entry} is no file that ends in {', '.join(_TYPES)}.")
+        found[entry.name] = Asset(entry.name, entry.read_bytes())
+    return found
+
+
+def _seen(folder: Path) -> list[Path]:
+    """What lies there, but for hidden files."""
+    if not folder.is_dir():
+        return []
+    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :].lower()
+
+
+def _compile(environment: Environment, own: FileSystemLoader) -> None:
+    for name in own.list_templates():
+        if name.rpartition("/")[2].startswith("."):
+            continue
+        try:
+            environment.get_template(name)
+        except TemplateSyntaxError as error:
+            raise Invalid(f"site.theme: templates/{name}:{error.lineno}: {error.message}") from None
+        except UnicodeDecodeError:
+            raise Invalid(f"site.theme: templates/{name} is not text in UTF-8.") from None
+
+
+def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
     made = Environment(
-        loader=PackageLoader(__package__ or ""),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         auto_reload=False,
@@ -114,16 +194,10 @@ def _environment() -> Environment:
         "cleaned": Markup,
     }
     made.globals |= {
-        "asset": lambda name: ASSETS[name].url,
+        "asset": lambda name: assets[name].url,
+        "themed": "theme.css" in assets,
         "percent_off": percent_off,
         "query": query,
         "states": STATES,
     }
     return made
-
-
-_ENVIRONMENT = _environment()
-
-
-def render(template: str, **context: Any) -> bytes:
-    return _ENVIRONMENT.get_template(template).render(context).encode()

@@ -34,7 +34,6 @@ from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.front import Front
 from shop.entrypoints.http.web.notes import Note, told
-from shop.entrypoints.http.web.rendering import render
 from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
 from shop.ports.idempotency import IdempotencyKey
 
@@ -266,7 +265,7 @@ class Visit:
         """`keep`: the browser may show it again when somebody goes back."""
         count = await self._count() if http_status < 500 else 0  # noqa: PLR2004 - do not ask for more
         return html(
-            render(
+            self.front.look.render(
                 template,
                 visit=self,
                 shop=self.front.shop_name,

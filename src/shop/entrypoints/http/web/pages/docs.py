@@ -5,8 +5,9 @@ import asyncio
 from litestar.params import FromPath
 
 from shop.core.kernel.errors import NotFound
+from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.swagger import SWAGGER_FILES, swagger_folder
-from shop.entrypoints.http.web.rendering import render
+from shop.entrypoints.http.web.front import front_of
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import page
 
@@ -18,12 +19,12 @@ _POLICY = (
 
 
 @page("/docs/swagger")
-async def swagger() -> Reply:
+async def swagger(request: HttpRequest) -> Reply:
     if swagger_folder() is None:
         raise NotFound("Swagger UI is not installed here; /docs needs nothing.")
     return Reply(
         200,
-        render("swagger.html"),
+        (await front_of(request)).look.render("swagger.html"),
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-security-policy", _POLICY.encode()),
         (b"cache-control", b"no-cache"),

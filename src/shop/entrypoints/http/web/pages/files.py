@@ -5,7 +5,6 @@ from litestar.params import FromPath
 from shop.core.kernel.errors import NotFound
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web.front import front_of
-from shop.entrypoints.http.web.rendering import ASSETS
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import page
 
@@ -17,7 +16,7 @@ _NOT_MODIFIED = 304
 @page("/static/{name:str}")
 async def static(request: HttpRequest, name: FromPath[str]) -> Reply:
     """An address with the right version may be kept for ever, any other must be asked again."""
-    asset = ASSETS.get(name)
+    asset = (await front_of(request)).look.assets.get(name)
     if asset is None:
         raise NotFound("There is no such file.")
     tag = f'"{asset.version}"'
@@ -32,8 +31,9 @@ async def static(request: HttpRequest, name: FromPath[str]) -> Reply:
 
 
 @page("/favicon.ico")
-async def favicon() -> Reply:
-    return Reply(301, b"", (b"location", ASSETS["favicon.svg"].url.encode()))
+async def favicon(request: HttpRequest) -> Reply:
+    icon = (await front_of(request)).look.assets["favicon.svg"]
+    return Reply(301, b"", (b"location", icon.url.encode()))
 
 
 @page("/robots.txt")
