@@ -1,6 +1,6 @@
 """Prints every metric that a shop which does everything serves, as JSON: type, labels and help.
 
-It is a real one in an empty folder, on SQLite and with a gateway that nobody asks.
+It is a real one in an empty folder, on SQLite, with a gateway and a common cache that are not there.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from shop.entrypoints import logs, metrics
 from shop.entrypoints.cli.serving import claim_ports, serve
-from shop.settings import Data, Http, Ops, Payments, Razorpay, Secret, Settings, Url
+from shop.settings import Cache, Data, Http, Ops, Payments, Razorpay, Secret, Settings, Url
 from shop.wiring import make_container
 
 
@@ -36,6 +36,7 @@ def settings_in(folder: str) -> Settings:
         data=Data(dir=folder),
         http=Http(port=0),
         ops=Ops(port=0),
+        cache=Cache(url=Url("redis://127.0.0.1:9")),
         payments=Payments(provider="razorpay"),
         razorpay=nowhere,
     )
