@@ -1,6 +1,7 @@
 """The shelf, over the columns `on_hand` and `held` of the variants."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +103,7 @@ class SqlShelf(Shelf):
             return
         rows = [
             (c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held)
-            for c in sorted(changes, key=lambda change: change.variant_id)
+            for c in sorted(changes, key=lambda change: change.variant_id.bytes)
         ]
         try:
             touched = await self._uow.conn.many(_CHANGE, rows)
@@ -135,13 +136,18 @@ class SqlStockLedger(StockLedger):
         return StockLevels(*(int(number or 0) for number in row))
 
 
+@lru_cache(maxsize=8192)  # the same goods are sold again and again
+def _as_id(raw: bytes) -> UUID:
+    return UUID(bytes=raw)
+
+
 def _to_sellable(row: tuple[Any, ...]) -> Sellable:
     (id_, product, slug, title, own, sku, image, price, currency, hsn, tax, sale, on_hand, held) = (
         row
     )
     return Sellable(
-        variant_id=VariantId(UUID(bytes=id_)),
-        product_id=ProductId(UUID(bytes=product)),
+        variant_id=VariantId(_as_id(id_)),
+        product_id=ProductId(_as_id(product)),
         slug=slug,
         title=title,
         variant_title=own,

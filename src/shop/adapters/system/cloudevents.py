@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -19,12 +20,12 @@ E = TypeVar("E", bound=Event)
 
 class CloudEvent(Struct, kw_only=True, omit_defaults=True):
     specversion: str
-    id: str
+    id: UUID
     source: str
     type: str
-    subject: str
+    subject: UUID
     time: datetime
-    partitionkey: str
+    partitionkey: UUID
     correlationid: str | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
     datacontenttype: str
@@ -50,12 +51,12 @@ class CloudEvents(Sealer):
         event_id, subject, kind = self._ids.new(), fact.subject, fact.kind()
         body = CloudEvent(
             specversion="1.0",
-            id=str(event_id),
+            id=event_id,
             source=self._source,
             type=kind,
-            subject=str(subject),
+            subject=subject,
             time=fact.at,
-            partitionkey=str(subject),
+            partitionkey=subject,
             correlationid=caused_by or UNSET,
             traceparent=self._trace(caused_by) or UNSET,
             datacontenttype="application/json",

@@ -100,7 +100,7 @@ class Drafting:
         order, placed = Order.place(
             Order(
                 id=order_id,
-                number=order_number(now, self._ids.secret(5)),
+                number=order_number(now, order_id),
                 user_id=command.user_id,
                 email=email,
                 lines=_lines(cart, items, priced),

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -10,17 +11,19 @@ _PAIRS = [one + other for one in _CROCKFORD for other in _CROCKFORD]
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1) // _MICROSECOND
 _APRIL = 4
+_CHANCE = (1 << 20) - 1
 
 
-def order_number(at: datetime, chance: bytes) -> str:
+def order_number(at: datetime, order_id: UUID) -> str:
     """Sixteen characters such as `261123-7KQ2-M9XW`: day and time in India, then 20 bits of chance.
 
     Crockford's base 32 leaves out I, L, O and U, so that a number survives being read aloud. The
     middle is the time of day in 2^20ths: numbers that rise with time are cheaper to store under
     a unique key. Two that are equal all the same are told apart by the database, which refuses
-    the second; the caller then draws again.
+    the second; the caller then draws again. The chance is that of the id (a UUIDv7 ends in random
+    bits, RFC 9562): asking the system for more would cost more than all the rest here.
     """
-    number = int.from_bytes(chance[:3]) >> 4
+    number = order_id.int & _CHANCE
     return f"{_day_and_time(at)}-{_PAIRS[number >> 10]}{_PAIRS[number & 1023]}"
 
 
