@@ -270,7 +270,7 @@ class SqliteDatabase(Database, Schema):
             "busy_timeout=0",
             "wal_autocheckpoint=4000",
             "journal_size_limit=67108864",
-            f"cache_size={-8_192 if read_only else -32_768}",
+            f"cache_size={-8_192 if read_only else -16_384}",
         ]
         if read_only:
             pragmas.append("query_only=ON")
