@@ -24,8 +24,7 @@ from shop.ports.users import UserReads
 from shop.usecases import SocialParts
 from tests.kit.people import PASSWORD, Letterbox, people
 from tests.unit.users.test_second_factor import Person, arrived
-from tests.unit.users.test_social import ASHA as CLAIMED
-from tests.unit.users.test_social import Scripted, sign_in
+from tests.unit.users.test_social import ASHA as CLAIMED, Scripted, sign_in
 
 OWN = "four green kettles"
 LOG_IN = LogIn(email="asha@example.com", password=OWN)
