@@ -62,6 +62,7 @@ from shop.core.users.passwords import NewPassword, PasswordChange, PasswordReset
 from shop.core.users.policy import NewPasswords
 from shop.core.users.profile import Profile
 from shop.core.users.proving import Proving
+from shop.core.users.reclaiming import Reclaiming
 from shop.core.users.second_step import PasskeySignIn, SecondSteps
 from shop.core.users.service import Accounts, MailLimit, Resending, Verification
 from shop.core.users.sessions import Refreshing, SignOut
@@ -182,6 +183,7 @@ class People(Provider):
     half_sign_ins = provide(HalfSignIns)
     admission = provide(Admission)
     factor_changes = provide(FactorChanges)
+    reclaiming = provide(Reclaiming)
     proving = provide(Proving, scope=Scope.APP)
     sign_in = provide(SignIn)
     second_steps = provide(SecondSteps)

@@ -19,8 +19,8 @@ class Cache(Protocol):
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None: ...
 
     @abstractmethod
-    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        """Put, unless there is a value."""
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
+        """Put, unless there is a value; of many who add at once, one is told that it did."""
 
     @abstractmethod
     async def announce(
@@ -38,6 +38,13 @@ class Cache(Protocol):
 
 class SteadyCache(Cache, Protocol):
     """For what must go on without the server, each process for itself: counting who guesses."""
+
+    @abstractmethod
+    async def count(self, key: str, ttl: timedelta) -> int:
+        """One more under the key, kept for so long from now on; how many there are now.
+
+        `get` gives the number in ASCII digits.
+        """
 
 
 class Verdict(Struct, frozen=True):

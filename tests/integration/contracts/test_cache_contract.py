@@ -31,9 +31,9 @@ class OneProcess:
 class OnRedis:
     def __init__(self, url: str, *, steady: bool = False) -> None:
         self.line = Line(url)
-        own, clock = OneProcess(), SystemClock()
+        clock = SystemClock()
         self.cache: Cache = (
-            SteadyRedisCache(self.line, own.cache) if steady else RedisCache(self.line)
+            SteadyRedisCache(self.line, MemoryCache(clock)) if steady else RedisCache(self.line)
         )
         self.limiter: RateLimiter = RedisRateLimiter(self.line, MemoryRateLimiter(clock))
 
@@ -77,8 +77,8 @@ async def test_the_newer_value_counts(replica: Replica) -> None:
 
 
 async def test_nothing_is_added_over_what_is_there(replica: Replica) -> None:
-    await replica.cache.add("a", b"1", MINUTE)
-    await replica.cache.add("a", b"2", MINUTE)
+    assert await replica.cache.add("a", b"1", MINUTE)
+    assert not await replica.cache.add("a", b"2", MINUTE)
     assert await replica.cache.get("a") == b"1"
 
 
@@ -116,6 +116,18 @@ async def test_somebody_who_gives_up_takes_no_other_along(replica: Replica) -> N
     await asyncio.sleep(0)
     asked[1].cancel()
     assert [await asked[0], await asked[2]] == [b"1", b"1"]
+
+
+@pytest.mark.parametrize("replica", ["memory", "steady"], indirect=True)
+async def test_who_counts_at_once_gets_numbers_of_their_own(replica: Replica) -> None:
+    cache = replica.cache
+    assert isinstance(cache, MemoryCache | SteadyRedisCache)
+    counted = await asyncio.gather(*(cache.count("a", MINUTE) for _ in range(20)))
+    assert sorted(counted) == list(range(1, 21))
+    assert await cache.get("a") == b"20"
+    assert await cache.count("b", SOON) == 1
+    await _until(lambda: _gone(cache, "b"))
+    assert await cache.count("b", MINUTE) == 1
 
 
 async def test_a_full_window_may_come_at_once(replica: Replica) -> None:

@@ -68,6 +68,15 @@ async def test_what_was_flushed_is_unknown_and_the_script_is_sent_again(redis_ur
         assert not line.down
 
 
+async def test_what_replicas_count_together_none_of_them_misses(redis_url: str) -> None:
+    async with line_to(redis_url) as one, line_to(redis_url) as other:
+        caches = [SteadyRedisCache(at, MemoryCache(SystemClock())) for at in (one, other)]
+        counted = await asyncio.gather(*(caches[n % 2].count("a", MINUTE) for n in range(20)))
+        assert sorted(counted) == list(range(1, 21))
+        added = await asyncio.gather(*(caches[n % 2].add("b", b"1", MINUTE) for n in range(20)))
+        assert added.count(True) == 1
+
+
 async def test_without_a_server_nothing_is_known_and_nothing_breaks() -> None:
     async with line_to(NOWHERE) as line:
         cache = RedisCache(line)
@@ -97,8 +106,10 @@ async def test_the_steady_cache_knows_its_own_while_the_server_is_away() -> None
     async with line_to(NOWHERE) as line:
         steady = SteadyRedisCache(line, MemoryCache(SystemClock()))
         await steady.put("a", b"1", MINUTE)
-        await steady.add("a", b"2", MINUTE)
+        assert not await steady.add("a", b"2", MINUTE)
         assert await steady.get("a") == b"1"
+        assert await steady.add("b", b"2", MINUTE)
+        assert [await steady.count("c", MINUTE) for _ in range(2)] == [1, 2]
         await steady.announce(["a"], b"3", MINUTE, stale=MOMENT)
         assert await steady.get("a") == b"3"
         await steady.drop("a")

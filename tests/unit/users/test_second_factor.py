@@ -64,7 +64,7 @@ class Person:
     """Asha, signed in, with her app and her keys."""
 
     def __init__(self, scope: AsyncContainer, signed_in: SignedIn, session_id: SessionId) -> None:
-        self.scope = scope
+        self.scope, self.signed_in = scope, signed_in
         self.user_id = signed_in.user.id
         self.caller = Caller(user_id=self.user_id, session_id=session_id)
         self.secret = ""
@@ -118,10 +118,10 @@ async def _amr(scope: AsyncContainer, signed_in: SignedIn) -> str:
 @pytest.fixture
 async def asha(tmp_path: Path) -> AsyncIterator[Person]:
     async with people("memory", tmp_path) as container, container() as scope:
-        yield await _arrived(scope)
+        yield await arrived(scope)
 
 
-async def _arrived(scope: AsyncContainer) -> Person:
+async def arrived(scope: AsyncContainer) -> Person:
     await (await scope.get(Accounts)).sign_up(ASHA)
     signed_in = await (await scope.get(SignIn)).log_in(LOG_IN)
     access = await (await scope.get(Tokens)).verify(signed_in.tokens.access_token)
@@ -626,7 +626,7 @@ async def test_whoever_runs_the_shop_lets_somebody_in_again(asha: Person) -> Non
 async def test_staff_of_a_strict_shop_act_only_with_two_factors(tmp_path: Path) -> None:
     strict = Settings(security=Security(staff_second_factor=True))
     async with people("memory", tmp_path, strict) as container, container() as scope:
-        asha = await _arrived(scope)
+        asha = await arrived(scope)
         users = (await scope.get(MemoryStore)).table("users")
         users[asha.user_id] = replace(users[asha.user_id], roles=frozenset({Role.STAFF}))
         liveness = await scope.get(Liveness)

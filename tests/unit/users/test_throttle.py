@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from shop.adapters.memory.cache import MemoryCache
 from shop.core.users.model import IdentityRules, TooManyFailures
 from shop.core.users.throttle import ACCOUNT, ADDRESS, OWN, Throttle
+from shop.ports.cache import SteadyCache
 from tests.kit.clock import ManualClock
 
 RULES = IdentityRules(site_url="http://shop")
@@ -141,3 +144,54 @@ async def test_what_has_no_address_counts_by_account_alone(throttle: Throttle) -
     for number in range(ADDRESS.free):
         await throttle.failed(f"answer {number}", "")
     assert await _wait(throttle, "answer x", "") == 0
+
+
+class Shared(SteadyCache):
+    """Common to replicas, whose calls come in between one another."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._kept = MemoryCache(clock)
+
+    async def get(self, key: str) -> bytes | None:
+        await asyncio.sleep(0)
+        return await self._kept.get(key)
+
+    async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
+        await asyncio.sleep(0)
+        await self._kept.put(key, value, ttl)
+
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
+        await asyncio.sleep(0)
+        return await self._kept.add(key, value, ttl)
+
+    async def count(self, key: str, ttl: timedelta) -> int:
+        await asyncio.sleep(0)
+        return await self._kept.count(key, ttl)
+
+    async def announce(
+        self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
+    ) -> None:
+        await self._kept.announce(keys, value, ttl, stale=stale)
+
+    async def drop(self, *keys: str) -> None:
+        await self._kept.drop(*keys)
+
+
+async def test_failures_of_one_instant_at_several_replicas_are_all_counted(
+    clock: ManualClock,
+) -> None:
+    cache = Shared(clock)
+    replicas = [Throttle(cache, clock, RULES) for _ in range(8)]
+    await asyncio.gather(*(replica.failed("asha", "here") for replica in replicas))
+    assert await _wait(replicas[0]) == 2 ** (len(replicas) - OWN.free + 1)
+
+
+async def test_between_pauses_one_attempt_is_made_at_all_replicas_together(
+    clock: ManualClock,
+) -> None:
+    cache = Shared(clock)
+    replicas = [Throttle(cache, clock, RULES) for _ in range(8)]
+    await _fail(replicas[0], OWN.free, "asha", "here")
+    clock.advance(seconds=2)
+    waits = await asyncio.gather(*(_wait(replica) for replica in replicas))
+    assert sorted(waits) == [0] + [2] * 7

@@ -33,9 +33,16 @@ class MemoryCache(SteadyCache):
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        if await self.get(key) is None:
-            await self.put(key, value, ttl)
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
+        if await self.get(key) is not None:
+            return False
+        await self.put(key, value, ttl)
+        return True
+
+    async def count(self, key: str, ttl: timedelta) -> int:
+        many = int(await self.get(key) or b"0") + 1
+        await self.put(key, b"%d" % many, ttl)
+        return many
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta

@@ -58,8 +58,11 @@ class RedisCache(Cache):
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
         await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl))
 
-    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl, nx=True))
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
+        def ask(redis: Redis) -> Awaitable[Any]:
+            return redis.set(_PREFIX + key, value, px=ttl, nx=True)
+
+        return bool(await self._line.ask(ask))
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
@@ -81,7 +84,7 @@ class RedisCache(Cache):
 class SteadyRedisCache(RedisCache, SteadyCache):
     """Keeps a copy of what this process wrote in `own`, and reads it while Redis is away."""
 
-    def __init__(self, line: Line, own: Cache) -> None:
+    def __init__(self, line: Line, own: SteadyCache) -> None:
         super().__init__(line)
         self._own = own
 
@@ -93,9 +96,21 @@ class SteadyRedisCache(RedisCache, SteadyCache):
         await self._own.put(key, value, ttl)
         await super().put(key, value, ttl)
 
-    async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._own.add(key, value, ttl)
-        await super().add(key, value, ttl)
+    async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
+        here = await self._own.add(key, value, ttl)
+        added = await super().add(key, value, ttl)
+        return here if self._line.down else added
+
+    async def count(self, key: str, ttl: timedelta) -> int:
+        def ask(redis: Redis) -> Awaitable[list[int]]:
+            together = redis.pipeline(transaction=True)
+            together.incr(_PREFIX + key)
+            together.pexpire(_PREFIX + key, ttl)
+            return together.execute()
+
+        here = await self._own.count(key, ttl)
+        answered = await self._line.ask(ask)
+        return here if answered is None else answered[0]
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from shop.core.kernel.access import Caller, Permission, Role
 from shop.core.kernel.acts import by_operator
@@ -15,6 +14,7 @@ from shop.core.users.liveness import Liveness
 from shop.core.users.model import IdentityRules, OwnRole, User
 from shop.core.users.passwords import NewPassword
 from shop.core.users.policy import NewPasswords
+from shop.core.users.reclaiming import Reclaiming
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import EmailAddresses, UserReads, Users
@@ -49,7 +49,7 @@ class UserAdmin:
             raise OwnRole("Nobody may take the administrator's role from themselves.")
         now = self._clock.now()
         async with self._uow.begin():
-            user = await self._users.get(user_id)
+            user = await self._lock(caller, user_id)
             if user.roles == roles:
                 return user
             changed, fact = user.assign(roles, now)
@@ -59,6 +59,15 @@ class UserAdmin:
         sessions = await self._reads.sessions(user_id, now, _SESSIONS)
         await self._liveness.changed(*(session.id for session in sessions))
         return user
+
+    async def _lock(self, caller: Caller, user_id: UserId) -> User:
+        """Of two who take the role from each other in one instant, the second has it no more: so
+        there always is an administrator left. Raises `UserNotFound` or `Denied`."""
+        both = sorted({user_id, caller.user_id or user_id})
+        locked = {one: await self._users.get(one) for one in both}
+        if caller.user_id is not None and Role.ADMIN not in locked[caller.user_id].roles:
+            raise Denied("You may not do this.", permission=Permission.USERS_WRITE)
+        return locked[user_id]
 
 
 class Staffing:
@@ -113,6 +122,7 @@ class Admins:
         users: Users,
         staffing: Staffing,
         new: NewPassword,
+        reclaiming: Reclaiming,
         liveness: Liveness,
         clock: Clock,
     ) -> None:
@@ -120,11 +130,13 @@ class Admins:
         self._users = users
         self._staffing = staffing
         self._new = new
+        self._reclaiming = reclaiming
         self._liveness = liveness
         self._clock = clock
 
     async def create(self, email: str, password: str) -> User:
-        """An account that exists is promoted and gets the password; its sessions end.
+        """An account that exists is promoted and gets the password; its sessions end, and of one
+        that nobody had proved yet the rest that could let a stranger in.
 
         Raises `Malformed` or `WeakPassword`.
         """
@@ -136,9 +148,9 @@ class Admins:
         now = self._clock.now()
         async with self._uow.begin():
             user = await self._users.get(known.id)
+            user = await self._reclaiming.reclaim(user, now)
             promoted, fact = user.assign(user.roles | {Role.ADMIN}, now)
-            verified = replace(promoted, verified_at=promoted.verified_at or now)
-            saved, ended = await self._new.store(verified, password_hash, now)
+            saved, ended = await self._new.store(promoted, password_hash, now)
             self._uow.emit(fact)
             self._uow.log(by_operator("user.roles", saved.id, now, " ".join(sorted(saved.roles))))
         await self._liveness.ended(*ended)

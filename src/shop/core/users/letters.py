@@ -68,13 +68,14 @@ class Letters:
         await self._tokens.void(user.id, purpose, at)  # of several links the newest alone holds
         await self._tokens.add(token)
         link = f"{self._rules.site_url}/{_PAGES[purpose]}?token={as_text(secret)}"
+        asked: dict[str, object] = {}
+        if purpose is Purpose.RESET:  # an address nobody proved: a stranger may have thought it up
+            asked = {"question": user.reset_question if user.verified_at else None}
         letter = Letter(
             dedupe=f"{template}:{token.hash.hex()}",
             to=to,
             template=template,
-            data={"name": user.name, "link": link, "question": user.reset_question}
-            if purpose is Purpose.RESET
-            else {"name": user.name, "link": link},
+            data={"name": user.name, "link": link} | asked,
             subject_id=user.id,
         )
         await self._post.queue(letter)

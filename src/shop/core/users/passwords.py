@@ -20,9 +20,9 @@ from shop.core.users.model import (
     User,
 )
 from shop.core.users.policy import NewPasswords
+from shop.core.users.reclaiming import Reclaiming
 from shop.core.users.signing_in import Credentials
 from shop.core.users.throttle import Throttle
-from shop.ports.social import Profiles
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import MailTokens, Passwords, Sessions, Users
@@ -134,7 +134,7 @@ class PasswordReset:
         tokens: MailTokens,
         answers: "ResetAnswers",
         new: NewPassword,
-        profiles: Profiles,
+        reclaiming: Reclaiming,
         liveness: Liveness,
         clock: Clock,
     ) -> None:
@@ -142,7 +142,7 @@ class PasswordReset:
         self._users = users
         self._tokens = tokens
         self._answers = answers
-        self._profiles = profiles
+        self._reclaiming = reclaiming
         self._new = new
         self._liveness = liveness
         self._clock = clock
@@ -151,10 +151,10 @@ class PasswordReset:
         """What `confirm` will want an answer to. Raises `TokenInvalid` or `TokenExpired`."""
         async with self._uow.begin():
             _, user = await self._open(hash_of(token))
-        return user.reset_question
+        return None if user.verified_at is None else user.reset_question
 
     async def confirm(self, command: ConfirmReset) -> None:
-        """All sessions of the user end.
+        """All sessions of the user end, and of an account that nobody had proved yet the rest.
 
         Raises `TokenInvalid`, `TokenExpired`, `ResetAnswerWrong`, `TooManyFailures` or
         `WeakPassword`; after each of them but the first two the link still holds.
@@ -168,18 +168,9 @@ class PasswordReset:
         async with self._uow.begin():
             used, user = await self._open(token_hash)
             await self._tokens.use(used)
-            if user.verified_at is None:
-                user, proved = user.verify_email(now)
-                self._uow.emit(proved)
-                await self._unlink(user, now)
+            user = await self._reclaiming.reclaim(user, now)
             _, ended = await self._new.store(user, password_hash, now)
         await self._liveness.ended(*ended)
-
-    async def _unlink(self, user: User, at: datetime) -> None:
-        """Until now anybody could have had the account, and have linked a profile to come back."""
-        for profile in await self._profiles.of(user.id):
-            await self._profiles.remove(profile)
-            self._uow.emit(profile.unlink(at))
 
     async def _open(self, token_hash: bytes) -> tuple[MailToken, User]:
         token = await self._tokens.find(token_hash)
@@ -209,8 +200,11 @@ class ResetAnswers:
         return await self._passwords.hash(plain)
 
     async def check(self, user: User, answer: str | None) -> None:
-        """Raises `ResetAnswerWrong` or `TooManyFailures`."""
-        if user.reset_answer_hash is None:
+        """Raises `ResetAnswerWrong` or `TooManyFailures`.
+
+        While the address is unproved, the question may be a stranger's: the mailbox decides.
+        """
+        if user.reset_answer_hash is None or user.verified_at is None:
             return
         account = f"answer {user.id}"
         await self._throttle.check(account, "")

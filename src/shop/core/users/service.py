@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from shop.core.kernel.ids import UserId
+from shop.core.users.facts import UserRegistered
 from shop.core.users.letters import Letters, hash_of
 from shop.core.users.model import (
     IdentityRules,
@@ -15,7 +16,7 @@ from shop.core.users.policy import NewPasswords
 from shop.core.users.postal import line, phone
 from shop.ports.cache import RateLimiter
 from shop.ports.system import Clock, Ids
-from shop.ports.uow import UnitOfWork
+from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import EmailAddresses, MailTokens, Users
 
 _HOUR = 3600.0
@@ -37,6 +38,7 @@ class Accounts:
     def __init__(
         self,
         uow: UnitOfWork,
+        units: Units,
         users: Users,
         passwords: NewPasswords,
         emails: EmailAddresses,
@@ -45,6 +47,7 @@ class Accounts:
         clock: Clock,
     ) -> None:
         self._uow = uow
+        self._units = units
         self._users = users
         self._passwords = passwords
         self._emails = emails
@@ -67,11 +70,14 @@ class Accounts:
             password_hash=password_hash,
             created_at=now,
         ).register()
+        await self._units.run(self._add(user, registered))
+        return user
+
+    async def _add(self, user: User, registered: UserRegistered) -> None:
         async with self._uow.begin():
             await self._users.add(user)
-            await self._letters.verification(user, now)
+            await self._letters.verification(user, user.created_at)
             self._uow.emit(registered)
-        return user
 
 
 class Verification:

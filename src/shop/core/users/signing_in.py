@@ -5,12 +5,13 @@ from msgspec import Struct
 from shop.core.kernel.access import Role
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import UserId
-from shop.core.users.admission import Admission, SignedIn
+from shop.core.users.admission import Admission, Admitted, SignedIn
 from shop.core.users.browsers import KnownBrowsers
+from shop.core.users.factors import SecondFactorRequired
 from shop.core.users.model import BadCredentials, User, WeakPassword
 from shop.core.users.policy import LONGEST, NewPasswords
 from shop.core.users.throttle import Throttle
-from shop.ports.uow import UnitOfWork
+from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import EmailAddresses, Passwords, UserReads, Users
 
 
@@ -93,11 +94,13 @@ class SignIn:
     def __init__(
         self,
         uow: UnitOfWork,
+        units: Units,
         users: Users,
         credentials: Credentials,
         admission: Admission,
     ) -> None:
         self._uow = uow
+        self._units = units
         self._users = users
         self._credentials = credentials
         self._admission = admission
@@ -109,11 +112,16 @@ class SignIn:
             command.email, command.password, command.address, command.marks
         )
         renewed = await self._credentials.renewed(known, command.password)
+        outcome = await self._units.run(self._admit(known, renewed, command.device))
+        return await self._admission.answer(outcome)
+
+    async def _admit(
+        self, known: User, renewed: str | None, device: str
+    ) -> Admitted | SecondFactorRequired:
         async with self._uow.begin():
             user = await self._users.get(known.id)
             if user.password_hash != known.password_hash:
                 raise BadCredentials("The password was changed a moment ago.")
             if renewed is not None:
                 user = await self._users.save(user.rehash(renewed))
-            outcome = await self._admission.admit(user, command.device)
-        return await self._admission.answer(outcome)
+            return await self._admission.admit(user, device)

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
 
-import msgspec
 from msgspec import Struct
 
 from shop.core.users.model import IdentityRules, TooManyFailures
@@ -37,11 +36,6 @@ ACCOUNT = Tally("account", 50, timedelta(seconds=30))
 ADDRESS = Tally("address", 100, timedelta(minutes=5))
 
 
-class _Failures(Struct):
-    count: int
-    until: datetime
-
-
 class Throttle:
     """Counts failures by account and by address, so that strangers lock nobody out.
 
@@ -59,35 +53,34 @@ class Throttle:
         if not self._on:
             return
         now = self._clock.now()
-        present = [
-            (tally, key, failures)
+        counted = [
+            (tally.pause(count), _pause(key))
             for tally, key in await self._tallies(account, address, browser)
-            if (failures := await self._failures(key)) is not None
+            if (count := int(await self._cache.get(key) or b"0")) >= tally.free
         ]
-        wait = max((failures.until - now for _, _, failures in present), default=timedelta(0))
-        if wait > timedelta(0):
-            seconds = ceil(wait.total_seconds())
-            raise TooManyFailures(
-                f"Too many attempts; please wait {seconds} s.", retry_after=seconds
-            )
-        for tally, key, failures in present:
-            if failures.count >= tally.free:  # nobody else meanwhile: the hash takes a while
-                await self._put(key, failures.count, now + tally.pause(failures.count))
+        pauses = [await self._cache.get(key) for _, key in counted]
+        until = max((_read(pause) for pause in pauses if pause), default=now)
+        if until > now:
+            raise _refusal(until - now)
+        for pause, key in counted:  # nobody else meanwhile, at any replica: the hash takes a while
+            if not await self._cache.add(key, _written(now + pause), pause):
+                raise _refusal(pause)
 
     async def failed(self, account: str, address: str, browser: str = "") -> None:
         if not self._on:
             return
         now = self._clock.now()
         for tally, key in await self._tallies(account, address, browser):
-            before = await self._failures(key)
-            count = 1 if before is None else before.count + 1
-            await self._put(key, count, now + tally.pause(count))
+            pause = tally.pause(await self._cache.count(key, _REMEMBERED))
+            if pause:
+                await self._cache.put(_pause(key), _written(now + pause), pause)
 
     async def cleared(self, account: str, address: str, browser: str = "") -> None:
         """Forget the failures of the place, and know it from now on."""
         if not self._on:
             return
-        await self._cache.drop(_key(OWN.name, account, browser or address))
+        own = _key(OWN.name, account, browser or address)
+        await self._cache.drop(own, _pause(own))
         if address:
             await self._cache.put(_key("known", account, address), b"1", _KNOWN)
 
@@ -101,14 +94,24 @@ class Throttle:
             (ADDRESS, _key(ADDRESS.name, address)),
         ]
 
-    async def _failures(self, key: str) -> _Failures | None:
-        kept = await self._cache.get(key)
-        return None if kept is None else msgspec.json.decode(kept, type=_Failures)
 
-    async def _put(self, key: str, count: int, until: datetime) -> None:
-        kept = msgspec.json.encode(_Failures(count, until))
-        await self._cache.put(key, kept, _REMEMBERED)
+def _refusal(wait: timedelta) -> TooManyFailures:
+    seconds = ceil(wait.total_seconds())
+    return TooManyFailures(f"Too many attempts; please wait {seconds} s.", retry_after=seconds)
 
 
 def _key(*parts: str) -> str:
-    return f"failures:{sha256(' '.join(parts).encode()).hexdigest()}"
+    return f"failed:{sha256(' '.join(parts).encode()).hexdigest()}"
+
+
+def _pause(key: str) -> str:
+    """Where it is written until when the next attempt has to wait."""
+    return f"{key}:pause"
+
+
+def _written(until: datetime) -> bytes:
+    return until.isoformat().encode()
+
+
+def _read(until: bytes) -> datetime:
+    return datetime.fromisoformat(until.decode())
