@@ -17,13 +17,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from tests.kit.process import free_port, until
 
 _START_SECONDS = 60.0
+#: MySQL wants one where its newest way of logging in shall be used.
+_MYSQL_PASSWORD = "top secret/mysql@1"  # noqa: S105 - of a server that ends with the run
 #: Servers from PyPI lie beside Python, those of the system often off the path.
 _PATH = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
@@ -32,7 +34,7 @@ _PATH = os.pathsep.join(
 #: signal to the whole group ends what it waits for, not the guard before its work is done.
 _GUARD = """
 trap : TERM INT HUP
-"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null
+"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait $!
 """
 
 
@@ -189,32 +191,53 @@ def listens(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _database(folder: Path) -> tuple[str, Process]:
+    """MySQL where its own server is installed, which seldom stands beside MariaDB; else that."""
+    server = shutil.which("mysqld", path=_PATH)
+    if server is not None and "MariaDB" not in _said([server, "--version"]):
+        return _mysql(server, folder)
+    return _mariadb(folder)
+
+
+def _said(command: list[str]) -> str:
+    """What it prints. Raises `Missing` when it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - found on the path
+    if done.returncode:
+        name = Path(command[0]).name
+        raise Missing(f"{name} failed: {done.stdout[-500:]} {done.stderr[-500:]}")
+    return done.stdout
+
+
+def _as_ourselves() -> str:
+    return f"--user={pwd.getpwuid(os.geteuid()).pw_name}"
+
+
+def _mysql(server: str, folder: Path) -> tuple[str, Process]:
+    data = folder / "data"
+    own = [server, "--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    _said([*own, "--initialize-insecure", "--secure-file-priv=NULL"])
+    users = folder / "users.sql"
+    users.write_text(
+        f"CREATE USER IF NOT EXISTS tests@'%' IDENTIFIED BY '{_MYSQL_PASSWORD}';\n"
+        "GRANT ALL ON *.* TO tests@'%' WITH GRANT OPTION;\n"
+    )
+    command = [*own, f"--init-file={users}", "--mysqlx=OFF", "--secure-file-priv=NULL"]
+    return _listening(f"tests:{quote(_MYSQL_PASSWORD)}", command, folder)
+
+
 def _mariadb(folder: Path) -> tuple[str, Process]:
     server = _program("mariadbd", "mariadb-server")
     install = _program("mariadb-install-db", "mariadb-server")
     data = folder / "data"
-    user = f"--user={pwd.getpwuid(os.geteuid()).pw_name}"
-    made = subprocess.run(  # noqa: S603 - found on the path
-        [
-            install,
-            "--no-defaults",
-            f"--datadir={data}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            user,
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if made.returncode:
-        raise Missing(f"mariadb-install-db failed: {made.stdout[-500:]} {made.stderr[-500:]}")
+    own = ["--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    _said([install, *own, "--auth-root-authentication-method=normal", "--skip-test-db"])
+    command = [server, *own, "--innodb-log-file-size=256M"]
+    return _listening("root", command, folder)
+
+
+def _listening(user: str, command: list[str], folder: Path) -> tuple[str, Process]:
     port = free_port()
-    command = [
-        server,
-        "--no-defaults",
-        user,
-        f"--datadir={data}",
+    command += [
         f"--socket={folder / 'socket'}",
         f"--pid-file={folder / 'pid'}",
         "--bind-address=127.0.0.1",
@@ -224,14 +247,13 @@ def _mariadb(folder: Path) -> tuple[str, Process]:
         # As in production, a COMMIT is on the disk; the rest makes starting and DDL quick.
         "--innodb-flush-log-at-trx-commit=1",
         "--innodb-buffer-pool-size=256M",
-        "--innodb-log-file-size=256M",
         "--performance-schema=OFF",
         "--max-connections=500",
         # What a server chooses by itself must not matter to the shop.
         "--character-set-server=latin1",
         "--default-time-zone=+05:30",
     ]
-    return f"mysql+asyncmy://root@127.0.0.1:{port}/", Process(
+    return f"mysql+asyncmy://{user}@127.0.0.1:{port}/", Process(
         command, folder, port, lambda: _greets(port)
     )
 
@@ -293,7 +315,7 @@ def _serves(port: int) -> bool:
 S3_KEY_ID = os.environ.get("TEST_S3_KEY_ID", "tests")
 S3_KEY_SECRET = os.environ.get("TEST_S3_KEY_SECRET", "secret of the tests")
 
-MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _mariadb)
+MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _database)
 REDIS = Server("REDIS", "TEST_REDIS_URL", start_redis)
 S3 = Server("S3", "TEST_S3_URL", _s3)
 #: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.
