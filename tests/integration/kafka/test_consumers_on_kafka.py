@@ -27,6 +27,7 @@ from shop.entrypoints.actors.supervisor import Limits, Stage, Supervisor
 from shop.entrypoints.consumers.registry import Opener
 from shop.entrypoints.consumers.replay import replay_all
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Topics
+from shop.ports.checkup import BusCheckup, Unwell
 from shop.ports.outbox import Envelope, Inbox, Outbox
 from shop.ports.system import Clock, Lease
 from shop.ports.uow import UnitOfWork
@@ -487,6 +488,26 @@ async def test_a_wrong_password_is_named_and_not_shown(
             await (await relay_of(container)).relay()
     assert refused.value.detail.startswith("Kafka at 127.0.0.1:")
     assert "guess" not in refused.value.detail
+
+
+@pytest.mark.parametrize("case", ["authority", "host", "clear"])
+async def test_the_doctor_tells_a_certificate_from_a_connection(
+    case: str, tmp_path: Path, kafka_process: Process, topic_prefix: str
+) -> None:
+    url = secure(kafka_process, PASSWORD, "PLAIN")
+    port = (kafka_process.folder / "secure").read_text()
+    given, said = {
+        "authority": (url.partition("&ca=")[0], "is refused (unable to get local issuer"),
+        "host": (url.replace("127.0.0.1", "localhost"), "is refused (Hostname mismatch"),
+        "clear": (url.replace(port, str(kafka_process.port)), "does not speak TLS as we do"),
+    }[case]
+    bus = Bus(url=Url(given), prefix=topic_prefix)
+    async with running(settings_for("memory", tmp_path, bus=bus)) as container:
+        with pytest.raises(Unwell) as found:
+            await (await container.get(BusCheckup)).examine()
+    assert said in found.value.wrong
+    assert "ca names who signed" in found.value.cure
+    assert PASSWORD not in str(found.value)
 
 
 def secure(process: Process, password: str, mechanism: str) -> str:
