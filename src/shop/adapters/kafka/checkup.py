@@ -5,7 +5,7 @@ from shop.adapters.kafka.topics import KafkaTopics
 from shop.core.kernel.errors import Unavailable
 from shop.ports.checkup import BusCheckup, Unwell
 
-_TRUST = "see that tls in SHOP_BUS_URL is right for that port, and that ca names who signed for that host"
+_TRUST = "see that tls in SHOP_BUS_URL is right for that port, and that ca names who signed it"
 
 
 class KafkaCheckup(BusCheckup):
