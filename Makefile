@@ -26,12 +26,15 @@ test: $(TESTING) $(CHECKS) $(DOCS) test-servers ## run all tests; ARGS="tests/un
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
 	@$(PY) -m pytest $(ARGS)
 
-# What the tests start as private processes: `command:package` for the system's package manager.
-SERVERS := mariadbd:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven \
-	promtool:prometheus
+# What the tests start as private processes: `command:package` for the system's package manager, or
+# `this/that:package` where either command will do.
+SERVERS := mariadbd/mysqld:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven \
+	kcat:kcat promtool:prometheus
 test-servers: ## install the servers that tests start for themselves, where they are missing
 	@missing=; for one in $(SERVERS); do \
-	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; \
+	  names=$${one%%:*}; for name in $${names%%/*} $${names##*/}; do \
+	    PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null && continue 2; \
+	  done; missing="$$missing $${one##*:}"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -40,7 +43,7 @@ test-servers: ## install the servers that tests start for themselves, where they
 	    apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } && exit 0; \
 	  hint="apt-get could not install them"; \
 	elif command -v apt-get >/dev/null; then hint="run: sudo apt-get install$$missing"; \
-	elif command -v brew >/dev/null; then hint="run: brew install mariadb redis openjdk maven"; \
+	elif command -v brew >/dev/null; then hint="run: brew install mariadb redis openjdk maven kcat"; \
 	else hint="install them, or set TEST_DATABASE_URL, TEST_REDIS_URL and TEST_KAFKA_URL"; fi; \
 	echo "make test-servers: MISSING$$missing: $$hint." >&2; [ "$$TEST_REQUIRE_SERVERS" != 1 ]
 

@@ -41,6 +41,7 @@ _SCHEMES = {
     "search": ("embedded:", "database:"),
 }
 _MYSQL_OPTIONS = (
+    "ssl",
     "ssl_ca",
     "ssl_capath",
     "ssl_cert",
@@ -168,6 +169,7 @@ class Media(Section, frozen=True):
     region: str = ""
     key_id: str = ""
     key_secret: Secret = Secret("")
+    ca: str = ""
 
 
 class Search(Section, frozen=True):
@@ -633,11 +635,24 @@ def _check_server(settings: Settings, name_of: _NameOf) -> None:
         whole = False
     if not whole or "/" in parts.path[1:] or parts.fragment:
         raise SettingsError(f"{name_of('database', 'url')}: {form}.")
-    if not parse_qs(parts.query, keep_blank_values=True).keys() <= set(_MYSQL_OPTIONS):
+    _check_tls(parts.query, name_of("database", "url"))
+
+
+def _check_tls(query: str, name: str) -> None:
+    """A misspelt wish for TLS must not end in a connection without it."""
+    options = parse_qs(query, keep_blank_values=True)
+    if not options.keys() <= set(_MYSQL_OPTIONS):
         # What else stands there may be part of a password.
-        raise SettingsError(
-            f"{name_of('database', 'url')}: its options are {', '.join(_MYSQL_OPTIONS)}."
-        )
+        raise SettingsError(f"{name}: its options are {', '.join(_MYSQL_OPTIONS)}.")
+    if any(len(values) > 1 or not values[0] for values in options.values()):
+        raise SettingsError(f"{name}: each option is given once, as ssl_ca=/etc/mysql/ca.pem.")
+    for switch in ("ssl", "ssl_check_hostname"):
+        if options.get(switch, ["true"])[0] not in {"true", "false"}:
+            raise SettingsError(f"{name}: {switch} is true or false.")
+    if options.get("ssl") == ["false"] and len(options) > 1:
+        raise SettingsError(f"{name}: with ssl=false, no other option makes sense.")
+    if "ssl_key" in options and "ssl_cert" not in options:
+        raise SettingsError(f"{name}: ssl_key needs ssl_cert.")
 
 
 def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:

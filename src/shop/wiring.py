@@ -219,6 +219,7 @@ def _bucket(settings: Settings) -> Bucket:
         endpoint=media.endpoint.rstrip("/"),
         region=media.region,
         key_id=media.key_id,
+        ca=media.ca,
         key_secret=media.key_secret.reveal(),
     )
 

@@ -322,7 +322,8 @@ def test_any_password_reaches_the_server_and_no_process_list(tmp_path: Path) -> 
     where = sa.make_url(server)
     quoted = PASSWORD.replace("\\", "\\\\").replace("'", "\\'")
     user = f"u{os.getpid()}"
-    ask(server, f"CREATE OR REPLACE USER {user}@'%' IDENTIFIED BY '{quoted}'")
+    ask(server, f"DROP USER IF EXISTS {user}@'%'")
+    ask(server, f"CREATE USER {user}@'%' IDENTIFIED BY '{quoted}'")
     ask(server, f"GRANT ALL ON {where.database}.* TO {user}@'%'")
     url = where.set(username=user, password=PASSWORD).render_as_string(hide_password=False)
     fake = tmp_path / "bin" / "mariadb-dump"

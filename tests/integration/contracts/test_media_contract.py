@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shop.adapters.media.bucket import Bucket
 from shop.adapters.media.checkup import BucketCheckup
@@ -16,9 +17,10 @@ from shop.adapters.media.objects import (
     memory_store,
 )
 from shop.adapters.system.clock import Uuid7
-from shop.core.kernel.errors import Unavailable
+from shop.core.kernel.errors import Invalid, Unavailable
 from shop.ports.checkup import Unwell
 from shop.ports.media import Media
+from tests.kit.certificates import Certificate
 from tests.kit.process import free_port
 from tests.kit.servers import S3, S3_KEY_ID, S3_KEY_SECRET
 
@@ -151,6 +153,37 @@ async def test_objects_say_what_they_are_and_may_be_kept_for_ever() -> None:
     found = await store.get_async("ab/ab12.png")
     assert found.attributes["Content-Type"] == "image/png"
     assert found.attributes["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+async def test_over_tls_the_server_must_have_a_certificate_that_we_trust(tmp_path: Path) -> None:
+    S3.wanted()
+    if S3.process is None:
+        pytest.skip("TEST_S3_URL names a server whose certificate is not ours.")
+    folder, place = S3.process.folder, a_place()
+    port = (folder / "secure").read_text()
+    ours = bucket(endpoint=f"https://127.0.0.1:{port}", ca=str(folder / "ca.pem"))
+    assert await BucketCheckup(bucket_store(place, ours), place).examine() == place
+    media = ObjectMedia(bucket_store(place, ours))
+    await media.put("ab12.png", PNG, "image/png")
+    found = await media.get("ab12.png")
+    assert found is not None
+    assert found.body == PNG
+    for changes in (
+        {"ca": ""},
+        {"ca": str(Certificate(tmp_path, "127.0.0.1").ca)},
+        {"endpoint": f"https://localhost:{port}"},
+    ):
+        wrong = bucket_store(place, replace(ours, **changes))
+        with pytest.raises(MediaUnavailable):
+            await ObjectMedia(wrong).get("ab12.png")
+        with pytest.raises(Unwell, match=r"the certificate of .* is refused") as caught:
+            await BucketCheckup(wrong, place).examine()
+        assert "SHOP_MEDIA_CA" in caught.value.cure
+
+
+def test_a_file_without_certificates_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"SHOP_MEDIA_CA .*none.pem cannot be used"):
+        bucket_store(a_place(), Bucket(ca=str(tmp_path / "none.pem")))
 
 
 async def test_keys_come_from_the_environment_when_none_are_given(

@@ -27,6 +27,7 @@ from shop.entrypoints.actors.supervisor import Limits, Stage, Supervisor
 from shop.entrypoints.consumers.registry import Opener
 from shop.entrypoints.consumers.replay import replay_all
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Topics
+from shop.ports.checkup import BusCheckup, Unwell
 from shop.ports.outbox import Envelope, Inbox, Outbox
 from shop.ports.system import Clock, Lease
 from shop.ports.uow import UnitOfWork
@@ -34,7 +35,7 @@ from shop.settings import Bus, Url
 from tests.kit.clock import ManualClock
 from tests.kit.containers import running, settings_for
 from tests.kit.kafka import PASSWORD, USER, java
-from tests.kit.servers import Process
+from tests.kit.servers import Process, program
 
 NAME = "recorder"
 
@@ -174,33 +175,44 @@ async def relayed(container: AsyncContainer) -> None:
         pass
 
 
-async def test_a_stranger_reads_cloud_events(
+async def test_strangers_read_cloud_events(
     container: AsyncContainer, kafka_url: str, topic_prefix: str
 ) -> None:
-    """The console consumer of the Kafka distribution, which knows nothing of us."""
+    """The console consumer of the Kafka distribution, and kcat: they know nothing of us."""
     key = uuid4()
     await emit(container, [key], range(2))
     await relayed(container)
-    command = java(
+    hosts, topic = kafka_url.removeprefix("kafka://"), f"{topic_prefix}.inventory"
+    console = java(
         *("org.apache.kafka.tools.consumer.ConsoleConsumer", "--from-beginning"),
-        *("--bootstrap-server", kafka_url.removeprefix("kafka://")),
-        *("--topic", f"{topic_prefix}.inventory", "--max-messages", "2", "--timeout-ms", "20000"),
+        *("--bootstrap-server", hosts, "--topic", topic),
+        *("--max-messages", "2", "--timeout-ms", "20000"),
         *("--formatter-property", "print.key=true", "--formatter-property", "print.headers=true"),
     )
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, check=True
-    )
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [line[:2] for line in lines] == [
+    kcat = [program("kcat", "kcat"), *("-C", "-b", hosts, "-t", topic, "-e", "-q")]
+    kcat += ["-f", "%h\t%k\t%s\n"]
+    by_console, by_kcat = [await said(command) for command in (console, kcat)]
+    assert [line[:2] for line in by_console] == [
         ["content-type:application/cloudevents+json", str(key)]
     ] * 2
-    [first, second] = [msgspec.json.decode(line[2]) for line in lines]
+    assert [line[:2] for line in by_kcat] == [
+        ["content-type=application/cloudevents+json", str(key)]
+    ] * 2
+    assert [line[2] for line in by_console] == [line[2] for line in by_kcat]
+    [first, second] = [msgspec.json.decode(line[2]) for line in by_kcat]
     assert first["specversion"] == "1.0"
     assert first["type"] == "shop.stock.adjusted.v1"
     assert first["subject"] == first["partitionkey"] == str(key)
     assert first["datacontenttype"] == "application/json"
     assert (first["data"]["delta"], second["data"]["delta"]) == (0, 1)
     assert first["id"] != second["id"]
+
+
+async def said(command: list[str]) -> list[list[str]]:
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=60, check=True
+    )
+    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 async def test_events_of_each_key_are_handled_once_and_in_order(
@@ -476,6 +488,26 @@ async def test_a_wrong_password_is_named_and_not_shown(
             await (await relay_of(container)).relay()
     assert refused.value.detail.startswith("Kafka at 127.0.0.1:")
     assert "guess" not in refused.value.detail
+
+
+@pytest.mark.parametrize("case", ["authority", "host", "clear"])
+async def test_the_doctor_tells_a_certificate_from_a_connection(
+    case: str, tmp_path: Path, kafka_process: Process, topic_prefix: str
+) -> None:
+    url = secure(kafka_process, PASSWORD, "PLAIN")
+    port = (kafka_process.folder / "secure").read_text()
+    given, said = {
+        "authority": (url.partition("&ca=")[0], "is refused (unable to get local issuer"),
+        "host": (url.replace("127.0.0.1", "localhost"), "is refused (Hostname mismatch"),
+        "clear": (url.replace(port, str(kafka_process.port)), "does not speak TLS as we do"),
+    }[case]
+    bus = Bus(url=Url(given), prefix=topic_prefix)
+    async with running(settings_for("memory", tmp_path, bus=bus)) as container:
+        with pytest.raises(Unwell) as found:
+            await (await container.get(BusCheckup)).examine()
+    assert said in found.value.wrong
+    assert "ca names who signed" in found.value.cure
+    assert PASSWORD not in str(found.value)
 
 
 def secure(process: Process, password: str, mechanism: str) -> str:

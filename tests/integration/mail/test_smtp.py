@@ -18,12 +18,12 @@ from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotS
 from shop.ports.notifications import Letter, Post
 from shop.ports.system import Clock, Ids, Lease
 from shop.ports.uow import UnitOfWork, Units
+from tests.kit.certificates import Certificate
 from tests.kit.clock import ManualClock
 from tests.kit.orders import using
 from tests.kit.postoffice import (
     USER,
     WORD,
-    Certificate,
     PostOffice,
     knows_us,
     post_office,
@@ -119,7 +119,7 @@ async def test_a_connection_that_was_dropped_while_it_rested_is_replaced(
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # of the server, which has TLS all along
 async def test_tls_comes_before_password_and_mail(tmp_path: Path) -> None:
-    certificate = Certificate(tmp_path)
+    certificate = Certificate(tmp_path, "localhost")
     signed_in = {"authenticator": knows_us, "auth_required": True}
     async with post_office(
         tls_context=certificate.server(), require_starttls=True, **signed_in

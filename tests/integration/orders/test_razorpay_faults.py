@@ -41,7 +41,7 @@ HOLD = 901
 
 
 class Impatient(Provider):
-    """The real adapter, which hangs up after a tenth of a second."""
+    """The real adapter, which hangs up after half a second."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Impatient(Provider):
 
     @provide(scope=Scope.APP, override=True)
     def gateway(self, breaker: Breaker, clock: Clock) -> Iterator[Gateway]:
-        clients = Clients(KEY_ID, KEY_SECRET, self._url, threads=2, read_seconds=0.1)
+        clients = Clients(KEY_ID, KEY_SECRET, self._url, threads=2, read_seconds=0.5)
         yield RazorpayGateway(
             clients,
             breaker,
@@ -123,7 +123,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
         razorpay_served(ManualClock()) as fake,
         a_shop(
-            "memory",
+            "mysql",
             tmp_path,
             Impatient(fake.url),
             payments=Payments(provider="razorpay"),

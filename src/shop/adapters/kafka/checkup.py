@@ -5,6 +5,8 @@ from shop.adapters.kafka.topics import KafkaTopics
 from shop.core.kernel.errors import Unavailable
 from shop.ports.checkup import BusCheckup, Unwell
 
+_TRUST = "see that tls in SHOP_BUS_URL is right for that port, and that ca names who signed it"
+
 
 class KafkaCheckup(BusCheckup):
     def __init__(self, cluster: Cluster, topics: KafkaTopics) -> None:
@@ -15,6 +17,8 @@ class KafkaCheckup(BusCheckup):
         try:
             missing = await self._topics.missing()
         except Unavailable as error:
+            if distrust := await self._cluster.distrust():
+                raise Unwell(f"Kafka: {distrust}", _TRUST) from error
             raise Unwell(
                 error.detail.removesuffix("."), "see that it runs, and check SHOP_BUS_URL"
             ) from error

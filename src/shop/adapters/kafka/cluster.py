@@ -7,6 +7,7 @@ otherwise; `ca` names the certificates to trust instead of the system's, `cert` 
 `sasl` is SCRAM-SHA-512 when there is a user, or PLAIN or SCRAM-SHA-256.
 """
 
+import asyncio
 import ssl
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -64,6 +65,24 @@ class Cluster:
         """What to raise when Kafka has failed us. The library's own text may hold anything."""
         why = _EXPLAINED.get(type(error).__name__, type(error).__name__)
         return Unavailable(f"Kafka at {', '.join(self.hosts)}: {why}.")
+
+    async def distrust(self) -> str:
+        """What is wrong with TLS, which the library hides; empty where nothing is, or no TLS."""
+        context = self.options.get("ssl_context")
+        for name, _, port in (one.rpartition(":") for one in self.hosts if context is not None):
+            try:
+                async with asyncio.timeout(REQUEST):
+                    host = name.strip("[]")
+                    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+            except ssl.SSLCertVerificationError as error:
+                why = error.verify_message.rstrip(".")
+                return f"the certificate of {name}:{port} is refused ({why})"
+            except (ssl.SSLError, ConnectionResetError):
+                return f"{name}:{port} does not speak TLS as we do"
+            except (OSError, TimeoutError):
+                continue
+            writer.close()
+        return ""
 
 
 _EXPLAINED = {

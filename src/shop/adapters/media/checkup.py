@@ -11,6 +11,8 @@ from shop.ports.checkup import MediaCheckup, Unwell
 _PROBE = "do/doctor"
 _KEYS = "see SHOP_MEDIA_KEY_ID and SHOP_MEDIA_KEY_SECRET, and what that key may do"
 
+_TRUST = "see that SHOP_MEDIA_CA names who signed it, and that it is for that host and in date"
+
 
 class FolderCheckup(MediaCheckup):
     """A folder that is not there yet must be one that can be made."""
@@ -54,6 +56,8 @@ class BucketCheckup(MediaCheckup):
                 f"{self._url} has no such bucket", "make the bucket, or see SHOP_MEDIA_URL"
             ) from error
         except (BaseError, OSError) as error:
+            if "InvalidCertificate(" in str(error):  # all that the library tells of it
+                raise Unwell(f"the certificate of {self._url} is refused", _TRUST) from error
             raise Unwell(
                 f"{self._url} cannot be used ({type(error).__name__})",
                 "see that it runs, SHOP_MEDIA_ENDPOINT and SHOP_MEDIA_REGION, and that our clock"

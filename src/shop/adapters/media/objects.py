@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from shop.adapters.media.bucket import Bucket
-from shop.core.kernel.errors import Unavailable
+from shop.core.kernel.errors import Invalid, Unavailable
 from shop.ports.media import Media, Medium
 
 if TYPE_CHECKING:  # the library has them for checkers only
@@ -104,6 +105,8 @@ def bucket_store(url: str, bucket: Bucket) -> S3Store:
     }
     if bucket.endpoint.startswith("http://"):
         client["allow_http"] = True
+    if bucket.ca:
+        client["root_certificate"] = _certificates(bucket.ca)
     given: S3Config = {}
     if bucket.endpoint:
         given["endpoint"] = bucket.endpoint
@@ -119,6 +122,18 @@ def bucket_store(url: str, bucket: Bucket) -> S3Store:
         client_options=client,
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=8)},
     )
+
+
+def _certificates(file: str) -> bytes:
+    """Raises `Invalid` where it is no such file, before a picture is asked for."""
+    try:
+        found = Path(file).read_bytes()
+        ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        raise Invalid(
+            f"SHOP_MEDIA_CA (media.ca): {file} cannot be used ({error.strerror or error})."
+        ) from None
+    return found
 
 
 @contextmanager

@@ -56,7 +56,9 @@ _NEXT_AFTER = _some(_BEYOND)
 _LAG = sa.select(sa.func.count()).select_from(event_log).where(_UNSEEN)
 _PLACE = sa.select(event_log.c.seq).where(event_log.c.id == bindparam("event"))
 _SEEN_BY_ALL = sa.select(sa.func.min(cursors.c.seq)).scalar_subquery()
-_SOME = sa.select(sa.func.min(event_log.c.seq) + 5_000).scalar_subquery()
+#: MySQL deletes from no table that a subquery reads, unless that stands in a table of its own.
+_FIRST_KEPT = sa.select(sa.func.min(event_log.c.seq).label("seq")).subquery("first_kept")
+_SOME = sa.select(_FIRST_KEPT.c.seq + 5_000).scalar_subquery()
 _PRUNE_LOG = event_log.delete().where(
     event_log.c.id < bindparam("before"), event_log.c.seq <= _SEEN_BY_ALL, event_log.c.seq < _SOME
 )

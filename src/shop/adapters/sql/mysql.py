@@ -2,7 +2,7 @@
 
 SQLAlchemy gives the pool and the ordinary statements; what comes in batches goes straight to the
 driver, prepared once for each connection. MariaDB takes all rows of a batch in one message; for
-MySQL they become one statement with many VALUES, or one message with many statements.
+MySQL, and over TLS, they become one statement with many VALUES, or many statements in one message.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncmy
 import sqlalchemy as sa
 from asyncmy import errors
 from sqlalchemy import event
@@ -23,6 +24,7 @@ from shop.adapters.sql.conn import Conn, Hot, Params, padded
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import lost
 from shop.adapters.sql.mysql_errors import gone, translated
+from shop.adapters.sql.mysql_tls import without_options
 from shop.core.kernel.errors import StaleWrite, Unavailable
 from shop.ports.system import Ids
 
@@ -66,14 +68,17 @@ _EVERY = (
 def make_engine(url: str, settings: Sequence[str], **pool: Any) -> AsyncEngine:
     """Every connection speaks UTF-8 and UTC, and is strict, whatever the server's defaults."""
     prepared = pool.pop("prepared", _PREPARED)
+    where, context = without_options(url)
     engine = create_async_engine(
-        url,
+        where,
         isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are said here, not by SQLAlchemy
         skip_autocommit_rollback=True,
         pool_reset_on_return=None,
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": _CONNECT,
+            "ssl": context,
+            "async_creator_fn": _connected,
             "stmt_cache_size": prepared,
             "binary_prefix": True,
         },
@@ -82,13 +87,24 @@ def make_engine(url: str, settings: Sequence[str], **pool: Any) -> AsyncEngine:
 
     def tune(adapted: Any, _: Any) -> None:
         async def say(raw: Any) -> None:
-            for statement in (*_EVERY, *settings):
-                await raw.query(statement)
+            if context is not None:
+                # What a client can do is read before TLS begins, where the driver does not say this
+                # yet: MariaDB refuses what it then sends.
+                raw._bulk_supported = False  # noqa: SLF001 - it has no other switch
+            async with asyncio.timeout(_CONNECT):
+                for statement in (*_EVERY, *settings):
+                    await raw.query(statement)
 
         adapted.run_async(say)
 
     event.listen(engine.sync_engine, "connect", tune)
     return engine
+
+
+async def _connected(**given: Any) -> Any:
+    """A server that takes the connection and then says nothing is not waited for."""
+    async with asyncio.timeout(_CONNECT):
+        return await asyncmy.connect(**given)
 
 
 class _Conn(Conn):
@@ -141,7 +157,7 @@ class _Conn(Conn):
 
     @property
     def _takes_all_at_once(self) -> bool:
-        return bool(self.dialect.is_mariadb)  # type: ignore[attr-defined]
+        return bool(self._raw._bulk_supported)  # noqa: SLF001 - it does not say so otherwise
 
 
 def _without_empty_columns(

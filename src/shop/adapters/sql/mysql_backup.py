@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from shop.adapters.sql import schema
 from shop.adapters.sql.mysql import make_engine
 from shop.adapters.sql.mysql_errors import translated
 from shop.adapters.sql.mysql_schema import prepare
+from shop.adapters.sql.mysql_tls import checks_host, encrypted
 from shop.core.kernel.errors import Conflict, Unavailable
 from shop.ports.backup import DatabaseBackup, Dumped
 
@@ -156,23 +158,26 @@ async def _last_words(process: asyncio.subprocess.Process) -> str:
 
 def option_file(where: sa.URL) -> str:
     """What the programs need to connect as the shop does."""
-    options = {
+    options: dict[str, object] = {
         "host": where.host,
         "port": where.port or 3306,
         "protocol": "tcp",
         "user": where.username or "",
         "password": where.password or "",
     }
-    tls = {key: str(value) for key, value in where.query.items() if key.startswith("ssl_")}
-    checked = tls.pop("ssl_check_hostname", "true").lower() not in {"false", "0", "no", "off"}
-    options |= {key.replace("_", "-"): value for key, value in tls.items()}
-    if "ssl_ca" in tls or "ssl_capath" in tls:
+    if encrypted(where):
+        checked = checks_host(where)
+        own = {key: str(value) for key, value in where.query.items()}
+        for name in ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher"):
+            if name in own:
+                options[name.replace("_", "-")] = own[name]
+        if "ssl_ca" not in own and "ssl_capath" not in own:
+            # The system's certificates, which MySQL's programs want to be told of.
+            paths = ssl.get_default_verify_paths()
+            options |= {"ssl-ca": paths.cafile} if paths.cafile else {"ssl-capath": paths.capath}
         # Each program knows one of these, and passes over the other.
         options["loose-ssl-mode"] = "VERIFY_IDENTITY" if checked else "VERIFY_CA"
         options["loose-ssl-verify-server-cert"] = int(checked)
-    elif tls:
-        options["loose-ssl-mode"] = "REQUIRED"
-        options["loose-ssl"] = 1
     lines = "".join(f"{key}={_quoted(value)}\n" for key, value in options.items())
     return f"[client]\n{lines}[mysqldump]\nloose-set-gtid-purged=OFF\nloose-column-statistics=0\n"
 

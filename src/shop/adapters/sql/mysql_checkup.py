@@ -3,20 +3,16 @@
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from asyncmy import errors
-from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from shop.adapters.sql import schema
 from shop.adapters.sql.checkup import parts
 from shop.adapters.sql.mysql import make_engine
+from shop.adapters.sql.mysql_errors import TROUBLE, explained
 from shop.adapters.sql.mysql_schema import too_old
 from shop.ports.checkup import DatabaseCheckup, Unwell
 
-#: Error numbers: a wrong name or password, no right to the database, no such database.
-_DENIED = frozenset({1044, 1045, 1698})
-_NO_DATABASE = 1049
 _MOST_APART = 5.0
 
 
@@ -36,8 +32,9 @@ class MysqlCheckup(DatabaseCheckup):
                 revision = await connection.run_sync(schema.current)
                 version = await connection.scalar(sa.text("SELECT VERSION()"))
                 their = await connection.scalar(sa.text("SELECT UTC_TIMESTAMP(6)"))
-        except (exc.DBAPIError, errors.Error, OSError, TimeoutError) as error:
-            raise _explained(error, where) from error
+                encrypted = await connection.run_sync(_cipher)
+        except TROUBLE as error:
+            raise Unwell(*explained(error, where)) from error
         finally:
             await engine.dispose()
         apart = abs((datetime.now(UTC).replace(tzinfo=None) - their).total_seconds())
@@ -45,23 +42,11 @@ class MysqlCheckup(DatabaseCheckup):
             raise Unwell(
                 f"its clock and ours are {apart:.0f} s apart", "let both follow a time server"
             )
-        return f"{version} at {where.host}:{where.port or 3306}, schema {revision}"
+        how = f"with {encrypted}" if encrypted else "without TLS"
+        return f"{version} at {where.host}:{where.port or 3306} {how}, schema {revision}"
 
 
-def _explained(error: Exception, where: sa.URL) -> Unwell:
-    cause = getattr(error, "orig", error)
-    number = cause.args[0] if cause is not None and cause.args else 0
-    if number in _DENIED:
-        return Unwell(
-            f"{where.host} refuses the user {where.username}",
-            "see the name, the password and the rights in SHOP_DATABASE_URL",
-        )
-    if number == _NO_DATABASE:
-        return Unwell(
-            f"there is no database {where.database}",
-            "create it, and give that user all rights to it",
-        )
-    return Unwell(
-        f"{where.host}:{where.port or 3306} cannot be reached",
-        "see that the server runs, and the way to it",
-    )
+def _cipher(connection: sa.Connection) -> str:
+    """The version of TLS in use; empty when there is none."""
+    row = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_version'").first()
+    return "" if row is None else str(row[1])

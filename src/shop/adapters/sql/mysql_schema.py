@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from shop.adapters.sql import schema
 from shop.adapters.sql.mysql import make_engine
-from shop.adapters.sql.mysql_errors import translated
+from shop.adapters.sql.mysql_errors import TROUBLE, explained, translated
 from shop.core.kernel.errors import Unavailable
 from shop.ports.system import Schema
 
@@ -68,9 +69,17 @@ class MysqlSchema(Schema):
         """A connection of its own: its statements may take longer than a customer waits."""
         engine = make_engine(self._url, _SETTINGS, poolclass=NullPool, prepared=0)
         try:
-            with translated():
-                async with engine.connect() as connection:
+            connection = engine.connect()
+            try:
+                await connection.start()
+            except TROUBLE as error:
+                wrong, cure = explained(error, make_url(self._url))
+                raise Unavailable(f"No database: {wrong}; {cure}.") from error
+            try:
+                with translated():
                     yield connection
+            finally:
+                await connection.close()
         finally:
             await engine.dispose()
 
