@@ -52,7 +52,8 @@ USER 10001:10001
 WORKDIR /data
 # The only place written to: the rest of the file system may be read-only.
 VOLUME ["/data"]
-EXPOSE 8000
+# The shop, and what watches it; that one wants SHOP_OPS_HOST=0.0.0.0 to be asked from outside.
+EXPOSE 8000 9000
 STOPSIGNAL SIGTERM
 # The ops port answers in every role.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \

@@ -1,13 +1,13 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers lint fmt bench bench-servers image lock clean
+.PHONY: help run test test-servers lint security audit fmt bench bench-servers image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 IMAGE ?= shop
-SOURCES := src tests $(wildcard bench)
+SOURCES := src tests deploy $(wildcard bench)
 
 # Installing happens once for each change of a pin; these files remember it.
 RUNTIME := $(VENV)/.runtime
@@ -27,7 +27,7 @@ test: $(TESTING) $(CHECKS) test-servers ## run all tests; ARGS="tests/unit -k ca
 
 # What the tests start as private processes: `command:package` for the system's package manager.
 SERVERS := mariadbd:mariadb-server redis-server:redis-server java:default-jdk-headless mvn:maven \
-	promtool:prometheus
+	promtool:prometheus buildah:buildah debootstrap:debootstrap
 test-servers: ## install the servers that tests start for themselves, where they are missing
 	@missing=; for one in $(SERVERS); do \
 	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; \
@@ -48,6 +48,20 @@ lint: $(TESTING) ## check style, format, types and import direction
 	$(PY) -m ruff format --check $(SOURCES)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --cache-dir build/import-linter
+
+# Names and examples look like passwords; Secret and the settings see to those. In tests all random
+# text is of nobody, yet the tokens and keys of real services are looked for there too.
+SECRETS = xargs -0 $(VENV)/checks/bin/detect-secrets-hook \
+	--disable-plugin KeywordDetector --disable-plugin BasicAuthDetector
+security: $(CHECKS) ## look for holes in the code, and for secrets in what Git knows
+	$(VENV)/checks/bin/bandit --quiet --configfile pyproject.toml --recursive src deploy
+	git ls-files -z -- . ':!tests' ':!*.lock' | $(SECRETS)
+	git ls-files -z -- tests | $(SECRETS) \
+	  --disable-plugin Base64HighEntropyString --disable-plugin HexHighEntropyString
+
+audit: $(CHECKS) ## ask the advisory databases about the dependencies; needs the network
+	for lock in requirements.lock requirements-build.lock requirements-test.lock; do \
+	  $(VENV)/checks/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
 fmt: $(TESTING) ## format the code and mend what can be mended safely
 	$(PY) -m ruff format $(SOURCES)

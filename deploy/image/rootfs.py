@@ -51,7 +51,7 @@ class Rootfs:
         self.copied: dict[Path, None] = {}
 
     def add(self, path: Path) -> None:
-        """A file, a link with what it points to, or a folder with all in it but what is left out."""
+        """A file, a link with what it points to, or a folder without what is left out."""
         path = self._linked(path)
         if path in self.copied or not os.path.lexists(path):
             return
@@ -153,7 +153,8 @@ def main() -> None:
     folder, environment, *more = map(Path, sys.argv[1:])
     rootfs = Rootfs(folder)
     python = Path(sysconfig.get_path("stdlib"))
-    for path in (environment, python, *more, *map(Path, _DATA)):
+    parts = (environment / "pyvenv.cfg", environment / "lib", *environment.glob("bin/python*"))
+    for path in (*parts, python, *more, *map(Path, _DATA)):
         rootfs.add(path)
     rootfs.libraries()
     rootfs.strip()

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.maven import cached
 from tests.kit.process import ROOT, Running, Shop
 from tests.kit.servers import Missing
 
@@ -63,23 +64,17 @@ def _run(*command: str | Path) -> str:
     return done.stdout
 
 
-def _cached(name: str) -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "shop"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
-
-
 def _starts_from() -> tuple[str, str, str]:
     """The base image, its Python, and its release of Debian."""
-    found = re.search(r"^FROM (python:([\d.]+)-slim-(\w+)) AS", _DOCKERFILE.read_text(), re.M)
+    first = re.compile(r"^FROM (python:([\d.]+)-slim-(\w+)) AS", re.MULTILINE)
+    found = first.search(_DOCKERFILE.read_text())
     assert found is not None, "The Dockerfile starts from something else."
     return found[1], found[2], found[3]
 
 
 def _base(release: str) -> Path:
     """An archive of a root file system."""
-    archive = _cached(f"base-{release}-{platform.machine()}.tar")
+    archive = cached(f"base-{release}-{platform.machine()}.tar")
     if archive.exists():
         return archive
     listed = _run("apt-get", "indextargets", "--format", "$(LABEL) $(SITE)")
@@ -99,7 +94,7 @@ def _wheels(python: str) -> Path:
     """A folder with what the build installs; the machine's pip knows where that comes from."""
     locks = [ROOT / "requirements.lock", ROOT / "requirements-build.lock"]
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
-    folder = _cached(f"wheels-{python}-{digest[:12]}")
+    folder = cached(f"wheels-{python}-{digest[:12]}")
     if folder.is_dir():
         return folder
     for old in folder.parent.glob(f"wheels-{python}-*"):
@@ -157,6 +152,13 @@ class Image:
         """Everything in it, by path."""
         return {f"/{path.relative_to(self.root)}": path.lstat() for path in self.root.rglob("*")}
 
+    def end(self) -> None:
+        """Whatever still runs in it ends, also what a test has given up on."""
+        for root in Path("/proc").glob("[0-9]*/root"):
+            with contextlib.suppress(OSError):
+                if root.samefile(self.root):
+                    os.kill(int(root.parent.name), signal.SIGKILL)
+
     def packed(self) -> int:
         """Its size in a registry."""
         self._buildah("push", "--quiet", "shop", f"oci:{self._folder}/packed")
@@ -208,7 +210,8 @@ class ImageShop(Shop):
         """What the image sets, the settings of the test, and nothing of this machine."""
         settings = super().environ(more)
         settings = {key: settings[key] for key in settings if key.startswith("SHOP_")}
-        return settings | self._image.environ | {"SHOP_HTTP_HOST": "127.0.0.1"}
+        settings |= self._image.environ | {"SHOP_HTTP_HOST": "127.0.0.1"}
+        return settings | dict(more or {})
 
     def python(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Another program of the image, beside the shop."""
@@ -230,7 +233,9 @@ def image() -> Iterator[Image]:
         pytest.skip("NO CONTAINERS: only root with the right to mount can build and run the image.")
     folder = Path(tempfile.mkdtemp(prefix="shop-image-"))
     try:
-        yield Image(folder)
+        image = Image(folder)
+        yield image
+        image.end()
     except Missing as error:
         why = f"NO IMAGE: {error}"
         if os.environ.get("TEST_REQUIRE_SERVERS") == "1":
@@ -238,4 +243,3 @@ def image() -> Iterator[Image]:
         pytest.skip(why)
     finally:
         shutil.rmtree(folder)
-
