@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers lint security audit fmt bench bench-servers image lock clean
+.PHONY: help run test test-servers lint security audit fmt bench bench-servers bench-image image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -72,6 +72,9 @@ bench: $(TESTING) ## measure the shop on this machine; writes build/bench.json
 
 bench-servers: $(TESTING) test-servers ## measure it on MariaDB, Redis, Kafka; writes build/bench-servers.json
 	@exec $(PY) bench/run_servers.py $(ARGS)
+
+bench-image: $(TESTING) test-servers ## measure the container image (as root); writes build/bench-image.json
+	@exec $(PY) bench/run_image.py
 
 image: ## build the container image (docker or podman); IMAGE=name:tag
 	@tool=$$(command -v docker || command -v podman) \

@@ -23,14 +23,16 @@ _DATA = (
     "/etc/nsswitch.conf",
     "/etc/os-release",
     "/etc/services",
-    "/etc/ssl/certs/ca-certificates.crt",
+    "/usr/lib/ssl/certs",
+    "/usr/lib/ssl/openssl.cnf",
     "/usr/share/zoneinfo",
 )
+_TOYS = ("test", "idlelib", "turtledemo", "tkinter", "pydoc_data", "ensurepip", "config-*")
 #: What nobody needs at run time.
 _LEFT_OUT = (
-    # The standard library's tests and editor, what installs packages, what builds extensions.
-    *("test", "idlelib", "turtledemo", "turtle.py", "tkinter", "lib2to3", "pydoc_data"),
-    *("ensurepip", "site-packages/pip", "site-packages/pip-*", "dist-packages", "config-*"),
+    # The standard library's tests and toys, what installs packages, what builds extensions.
+    *(f"python3.[0-9][0-9]/{name}" for name in _TOYS),
+    *("site-packages/pip", "site-packages/pip-*"),
     # Time zones under second names.
     *("zoneinfo/posix", "zoneinfo/right"),
     # Sources of what is compiled, and what only editors and type checkers read.

@@ -28,6 +28,26 @@ for name in sorted(imported):
     importlib.import_module(name)
 print(len(imported))
 """
+AUTHORITIES = """
+import pathlib, ssl
+
+known = ssl.get_default_verify_paths().capath
+print(sum(file.exists() for file in pathlib.Path(known).glob("*.0")))
+assert pathlib.Path("/etc/ssl/certs/ca-certificates.crt").exists()
+"""
+WHO_AND_WHERE = """
+import errno, os, pathlib
+
+pathlib.Path("here").touch()
+for folder in ("/", "/etc", "/opt/shop", "/tmp", "/var/lib"):
+    try:
+        pathlib.Path(folder, "file").touch()
+    except OSError as error:
+        assert error.errno == errno.EROFS, error
+    else:
+        raise AssertionError(folder)
+print(os.getpid(), os.getuid(), os.getgid(), os.getgroups(), os.getcwd())
+"""
 
 
 @pytest.fixture
@@ -45,8 +65,7 @@ def stocked(shop: ImageShop) -> None:
 
 
 def test_it_is_small(image: Image) -> None:
-    size = sum(file.st_size for file in image.files.values() if stat.S_ISREG(file.st_mode))
-    assert size < LIMIT, f"{size / 1e6:.0f} MB"
+    assert image.unpacked() < LIMIT
 
 
 def test_it_has_no_shell_no_installer_and_nothing_that_gives_rights(image: Image) -> None:
@@ -76,6 +95,12 @@ def test_only_the_data_folder_and_the_place_for_temporary_files_are_not_roots(
     assert others == {"/data", "/tmp"}  # noqa: S108 - its name
 
 
+def test_it_runs_as_nobody_who_can_write_anywhere_but_in_the_data_folder(shop: ImageShop) -> None:
+    done = shop.python("-c", WHO_AND_WHERE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1", "10001", "10001", "[]", "/data"]
+
+
 def test_a_scanner_finds_the_packages_and_a_lawyer_their_licences(image: Image) -> None:
     records = [path for path in image.files if path.startswith("/var/lib/dpkg/status.d/")]
     names = {path.rpartition("/")[2] for path in records}
@@ -101,6 +126,12 @@ def test_whatever_the_shop_imports_is_in_it(shop: ImageShop) -> None:
     done = shop.python("-c", IMPORT_EVERYTHING)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 200
+
+
+def test_it_knows_the_authorities_that_certify_others(shop: ImageShop) -> None:
+    done = shop.python("-c", AUTHORITIES)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 # --- what it does --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import platform
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -158,6 +159,10 @@ class Image:
             with contextlib.suppress(OSError):
                 if root.samefile(self.root):
                     os.kill(int(root.parent.name), signal.SIGKILL)
+
+    def unpacked(self) -> int:
+        """Its size on a machine that runs it."""
+        return sum(file.st_size for file in self.files.values() if stat.S_ISREG(file.st_mode))
 
     def packed(self) -> int:
         """Its size in a registry."""
