@@ -61,7 +61,7 @@ security: $(CHECKS) ## look for holes in the code, and for secrets in what Git k
 
 audit: $(CHECKS) ## ask the advisory databases about the dependencies; needs the network
 	for lock in requirements.lock requirements-build.lock requirements-test.lock; do \
-	  $(VENV)/checks/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
+	  $(VENV)/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
 fmt: $(TESTING) ## format the code and mend what can be mended safely
 	$(PY) -m ruff format $(SOURCES)

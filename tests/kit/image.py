@@ -79,7 +79,14 @@ def _base(release: str) -> Path:
     if archive.exists():
         return archive
     listed = _run("apt-get", "indextargets", "--format", "$(LABEL) $(SITE)")
-    mirror = next((line[7:] for line in listed.splitlines() if line.startswith("Debian ")), "")
+    mirror = next(
+        (
+            line.removeprefix("Debian ")
+            for line in listed.splitlines()
+            if line.startswith("Debian ")
+        ),
+        "",
+    )
     if not mirror:
         raise Missing("the package manager here knows no mirror of Debian.")
     with tempfile.TemporaryDirectory(dir=archive.parent) as made:
@@ -89,6 +96,13 @@ def _base(release: str) -> Path:
         _run("tar", "--create", f"--file={made}/tar", f"--directory={root}", *left_out, ".")
         Path(made, "tar").rename(archive)
     return archive
+
+
+def _to_the_mirror() -> list[str]:
+    """How this machine reaches the mirror, said as the package manager reads it."""
+    said = _run("apt-config", "dump").splitlines()
+    proxies = ("Acquire::http::Proxy", "Acquire::https::Proxy")
+    return [*(line for line in said if line.startswith(proxies)), 'Acquire::Retries "3";']
 
 
 def _wheels(python: str) -> Path:
@@ -125,13 +139,18 @@ class Image:
         made = self._buildah("from", "scratch")
         self._buildah("add", "--quiet", made, base, "/")
         self._buildah("commit", "--quiet", "--rm", made, f"docker.io/library/{name}")
-        pip = folder / "pip.conf"
-        pip.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-        self._buildah(
-            *("build", "--pull-never", "--isolation=chroot", "--format=docker", "--tag=shop"),
-            *(f"--volume={wheels}:/wheels:ro", f"--volume={pip}:/etc/pip.conf:ro"),
-            *("--build-arg=VERSION=1.2.3", f"--file={_DOCKERFILE}", ROOT),
-        )
+        (folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+        (folder / "apt.conf").write_text("\n".join(_to_the_mirror()))
+        try:
+            self._buildah(
+                *("build", "--pull-never", "--isolation=chroot", "--format=docker", "--tag=shop"),
+                f"--volume={wheels}:/wheels:ro",
+                f"--volume={folder}/pip.conf:/etc/pip.conf:ro",
+                f"--volume={folder}/apt.conf:/etc/apt/apt.conf.d/99machine:ro",
+                *("--build-arg=VERSION=1.2.3", f"--file={_DOCKERFILE}", ROOT),
+            )
+        except Missing as error:  # everything is there, so the Dockerfile is wrong
+            raise AssertionError(str(error)) from None
         self.root = Path(self._buildah("mount", self._buildah("from", "--pull-never", "shop")))
 
     def _buildah(self, *words: str | Path) -> str:
