@@ -49,7 +49,7 @@ lint: $(TESTING) ## check style, format, types and import direction
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --cache-dir build/import-linter
 
-# Names and examples look like passwords; Secret and the settings see to those. In tests all random
+# What only looks like a password by its name is judged by ruff (S105, S106). In tests all random
 # text is of nobody, yet the tokens and keys of real services are looked for there too.
 SECRETS = xargs -0 $(VENV)/checks/bin/detect-secrets-hook \
 	--disable-plugin KeywordDetector --disable-plugin BasicAuthDetector
