@@ -1,6 +1,6 @@
 """Prints every metric that a shop which does everything serves, as JSON: type, labels and help.
 
-It is a real one in an empty folder, on SQLite, with a gateway and a common cache that are not there.
+It is a real one in an empty folder, on SQLite; its gateway and its common cache are not there.
 """
 
 import asyncio

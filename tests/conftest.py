@@ -11,7 +11,7 @@ from shop.ports.system import Clock
 from tests.kit.clock import ManualClock
 from tests.kit.containers import STORAGES, running, settings_for
 
-pytest_plugins = ["tests.kit.servers", "tests.kit.databases", "tests.kit.kafka"]
+pytest_plugins = ["tests.kit.servers", "tests.kit.databases", "tests.kit.kafka", "tests.kit.image"]
 
 
 @pytest.fixture

@@ -1,21 +1,18 @@
 """Apache Kafka for tests: one private broker a run, made of what Maven has.
 
-The libraries are fetched once into ~/.cache/shop (or $XDG_CACHE_HOME/shop); a test takes topics
-of its own by a prefix of its own.
+A test takes topics of its own by a prefix of its own.
 """
 
-import contextlib
 import itertools
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit.certificates import Certificate
+from tests.kit.maven import on_java
 from tests.kit.process import free_port
 from tests.kit.servers import SERVERS, Missing, Process, Server, listens
 
@@ -23,25 +20,11 @@ VERSION = "4.3.1"
 #: Who may use the broker's other door, which wants TLS and a password.
 USER, PASSWORD = "shop", "top secret/kafka@1"
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>shop</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-      <version>{VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
-      <version>{VERSION}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
+_LIBRARIES = (
+    f"org.apache.kafka:kafka_2.13:{VERSION}",
+    f"org.apache.kafka:kafka-tools:{VERSION}",
+    "org.slf4j:slf4j-simple:1.7.36",
+)
 _QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 _PROPERTIES = """
 process.roles=broker,controller
@@ -71,41 +54,10 @@ log.cleaner.dedupe.buffer.size=4000000
 """  # noqa: E501 - properties have no line breaks
 
 
-def _libraries() -> Path:
-    """The folder of the jars; fetched when it is not there yet."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "shop" / f"kafka-{VERSION}"
-    if folder.is_dir():
-        return folder
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise Missing("mvn is not installed; `make test-servers` installs maven.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        (Path(made) / "pom.xml").write_text(_POM)
-        command = [maven, "-q", "-B", "-ntp", "dependency:copy-dependencies"]
-        done = subprocess.run(  # noqa: S603 - found on the path
-            [*command, f"-DoutputDirectory={made}/jars", "-DincludeScope=runtime"],
-            cwd=made,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if done.returncode:
-            raise Missing(f"Maven could not fetch kafka_2.13 {VERSION}: {done.stdout[-500:]}")
-        with contextlib.suppress(OSError):  # another run was quicker
-            (Path(made) / "jars").rename(folder)
-    return folder
-
-
 def java(*words: str, heap: str = "256m") -> list[str]:
     """A command of the Kafka distribution, such as the console consumer."""
-    program = shutil.which("java")
-    if program is None:
-        raise Missing("java is not installed; `make test-servers` installs a JDK.")
     swift = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Xmx{heap}", _QUIET]
-    return [program, *swift, "-cp", f"{_libraries()}/*", *words]
+    return [*on_java(f"kafka-{VERSION}", *_LIBRARIES), *swift, *words]
 
 
 def _kafka(folder: Path) -> tuple[str, Process]:

@@ -128,6 +128,8 @@ def ask(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
 class Shop:
     """A data folder with its two ports. Leaving the block ends whatever still runs."""
 
+    started_as: type[Running] = Running
+
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -152,6 +154,10 @@ class Shop:
         for client in self._clients:
             client.close()
 
+    @property
+    def program(self) -> list[str]:
+        return [sys.executable, "-m", "shop"]
+
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Nothing of ours but what is said here; `PATH` and the coverage's variables stay."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SHOP_", "TEST_"))}
@@ -173,14 +179,14 @@ class Shop:
         env = self.environ(environ)
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "shop", "run", *words],
+                [*self.program, "run", *words],
                 env=env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
-        running = Running(process, out, err, int(env["SHOP_OPS_PORT"]))
+        running = self.started_as(process, out, err, int(env["SHOP_OPS_PORT"]))
         self._started.append(running)
         return running
 
@@ -195,7 +201,7 @@ class Shop:
     def command(self, *words: object, **environ: str) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "shop", *(str(word) for word in words)],
+            [*self.program, *(str(word) for word in words)],
             env=self.environ(environ),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ from shop.entrypoints.http.served import Given, HttpRequest, served
 #: Six digits, or a recovery code, as people type them.
 Code = Annotated[str, Meta(min_length=1, max_length=64, examples=["492039"])]
 RecoveryCode = Annotated[
+    # pragma: allowlist nextline secret - an example
     str, Meta(min_length=1, max_length=64, examples=["QXKZ4-M2PSD-7JTRA-VW3LH-E5NCYB"])
 ]
 #: What `PublicKeyCredential.toJSON()` gives.
