@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from msgspec.structs import fields
 
 from shop.adapters.kafka.cluster import Cluster

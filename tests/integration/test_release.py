@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.kit.fake_kubectl import CLUSTER, REAL, Json, cluster as stored
 from tests.kit.process import ROOT

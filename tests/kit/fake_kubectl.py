@@ -160,7 +160,7 @@ class Kubectl:
         else:
             text = Path(where).read_text()
         # Most calls read no YAML, and are three times as fast without it.
-        import yaml  # type: ignore[import-untyped]  # noqa: PLC0415
+        import yaml  # noqa: PLC0415
 
         for new in yaml.load_all(text, yaml.CSafeLoader):
             self._put(new)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from shop import __version__
 from shop.entrypoints import ecs, logs

@@ -23,7 +23,7 @@ async def buried(folder: Path, bus: Bus) -> Envelope:
         await (await container.get(Topics)).migrate()
         [variant] = await stocked(container, 5)
         await an_order(container, variant, payment_method=PaymentMethod.COD)
-        waiting = await (await container.get(Outbox)).oldest(100)
+        waiting: list[Envelope] = await (await container.get(Outbox)).oldest(100)
         [news] = [event for event in waiting if event.kind.startswith("shop.order.confirmed")]
         now = (await container.get(Clock)).now()
         letters: DeadLetters = await container.get(DeadLetters)

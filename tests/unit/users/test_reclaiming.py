@@ -98,7 +98,7 @@ async def test_an_owner_who_proved_the_address_keeps_question_and_factors(
 
 
 async def _asha(scope: AsyncContainer) -> User:
-    found = await (await scope.get(UserReads)).by_email("asha@example.com")
+    found: User | None = await (await scope.get(UserReads)).by_email("asha@example.com")
     assert found is not None
     return found
 

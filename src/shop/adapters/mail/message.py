@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import parseaddr
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from shop.core.notifications.model import Email
 
@@ -24,7 +24,7 @@ class _Headers(HeaderRegistry):
 
 
 class _Policy(EmailPolicy):
-    def clone(self, **changes: Any) -> EmailPolicy:
+    def clone(self, **changes: Any) -> Self:
         """The library asks for one of each part, to change nothing."""
         same = all(getattr(self, name) == value for name, value in changes.items())
         return self if same else super().clone(**changes)

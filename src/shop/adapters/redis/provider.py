@@ -20,7 +20,7 @@ class RedisCaching(Provider):
     def __init__(
         self,
         url: str,
-        own: Callable[[Clock], Cache],
+        own: Callable[[Clock], SteadyCache],
         own_limiter: Callable[[Clock], RateLimiter],
     ) -> None:
         super().__init__()
