@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.kit.process import Purchase, Shop, filled, until, variant_of
 
-KEY = "Zt8w2Qm4Lr6Xp0Vn1Hs3Kd5Bf7Gj9CyEu"
+KEY = "the bench seals its backups with this"
 TABLES = (
     *("orders", "order_lines", "payments", "stock_moves", "idempotency", "emails", "event_log"),
 )
