@@ -1,12 +1,13 @@
 """The use cases as the container makes them, and the desks that serve some of them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
 
 from shop.adapters.letters.jinja import JinjaLetters
+from shop.core.cart.model import Cart
 from shop.core.catalog.exporting import Exporting
 from shop.core.catalog.importing import Importing
 from shop.core.catalog.imports import ImportRegister, ImportRun
@@ -28,9 +29,11 @@ from shop.core.checkout.lookup import OrderLookup
 from shop.core.checkout.once import Once
 from shop.core.checkout.order_mails import OrderMails
 from shop.core.checkout.refunds import Refunding, RefundSender
+from shop.core.checkout.repeats import Repeats
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
 from shop.core.checkout.settlement import Report, Settled, Settlement
+from shop.core.checkout.showing import CartShowing
 from shop.core.checkout.steps import OrderSteps
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.inventory.service import Stockroom
@@ -71,13 +74,20 @@ from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import SocialTrips, TripTidying
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import (
+    CartDesk,
+    CartWindow,
+    CheckoutDesk,
+    SettlementDesk,
+)
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.api.order_answers import OrderAnswers
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports import mail
+from shop.ports.cache import Cache
+from shop.ports.cart import CartCache
 from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.checkout import Answers
 from shop.ports.notifications import Post
@@ -87,6 +97,7 @@ from shop.ports.uow import Units
 from shop.settings import Settings
 
 S = TypeVar("S")
+T = TypeVar("T")
 #: Seconds a desk rests after a batch on SQLite, whose other processes have no queue.
 _PAUSE = 0.001
 
@@ -97,11 +108,16 @@ class UseCases(Provider):
     scope = Scope.REQUEST
 
     carts = provide(CartService)
+    cart_showing = provide(CartShowing, scope=Scope.APP)
     drafting = provide(Drafting)
     replies = provide(Replies)
     booking = provide(Booking)
     checkout = provide(Checkout)
     tidying = provide(CheckoutTidying)
+
+    @provide(scope=Scope.APP)
+    def repeats(self, cache: Cache, settings: Settings) -> Repeats:
+        return Repeats(cache if settings.shares_cache else None)
 
 
 class OrderParts(Provider):
@@ -307,6 +323,27 @@ def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable
     return service
 
 
+class _Telling(Units):
+    """Lets the cache know which carts a unit has stored, before anybody has their answer."""
+
+    def __init__(self, units: Units, cache: CartCache) -> None:
+        self._units = units
+        self._cache = cache
+        self.stored: Sequence[Cart] = ()
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        done = await self._units.run(work)
+        await self._cache.keep(self.stored)
+        return done
+
+
+class _NoUnits(Units):
+    """For a desk that only looks."""
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return await work
+
+
 def _rest(settings: Settings) -> float:
     return 0.0 if settings.shares_database else _PAUSE
 
@@ -322,15 +359,34 @@ class DeskRoom(Provider):
 
     @provide
     def carts(
-        self, container: AsyncContainer, units: Units, gauges: Desks, settings: Settings
+        self,
+        container: AsyncContainer,
+        units: Units,
+        gauges: Desks,
+        settings: Settings,
+        cache: CartCache,
     ) -> CartDesk:
         service = _lasting(container, CartService)
+        telling = _Telling(units, cache)
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
-            return await (await service()).serve_all(commands)
+            serving = await service()
+            answers = await serving.serve_all(commands)
+            telling.stored = serving.stored
+            return answers
 
+        at = telling if settings.shares_cache else units
         gauge = gauges.gauge("carts")
-        return CartDesk(Desk("carts", many, units, gauge=gauge, pause=_rest(settings)))
+        return CartDesk(Desk("carts", many, at, gauge=gauge, pause=_rest(settings)))
+
+    @provide
+    def window(
+        self, desk: CartDesk, showing: CartShowing, gauges: Desks, settings: Settings
+    ) -> CartWindow:
+        if not settings.shares_cache:
+            return CartWindow(desk, None)
+        gauge = gauges.gauge("cart-reads")
+        return CartWindow(desk, Desk("cart-reads", showing.show_all, _NoUnits(), gauge=gauge))
 
     @provide
     def checkout(
@@ -339,16 +395,22 @@ class DeskRoom(Provider):
         units: Units,
         gauges: Desks,
         settings: Settings,
+        cache: CartCache,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
         service = _lasting(container, Checkout)
+        telling = _Telling(units, cache)
 
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
-            return await (await service()).place_all(commands)
+            placing = await service()
+            answers = await placing.place_all(commands)
+            telling.stored = placing.stored
+            return answers
 
+        at = telling if settings.shares_cache else units
         gauge = gauges.gauge("checkout")
-        return CheckoutDesk(Desk("checkout", many, units, gauge=gauge, pause=_rest(settings)))
+        return CheckoutDesk(Desk("checkout", many, at, gauge=gauge, pause=_rest(settings)))
 
     @provide
     def settlement(

@@ -316,6 +316,16 @@ def redis_url() -> str:
     return url
 
 
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[tuple[str, Process]]:
+    """One that a test may end, with a password."""
+    REDIS.wanted()
+    url, server = start_redis(tmp_path, "--requirepass", "open sesame")
+    server.start()
+    yield url.replace("redis://", "redis://:open%20sesame@"), server
+    server.kill()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def servers_end() -> Iterator[None]:
     yield

@@ -31,12 +31,15 @@ return {0, busy}
 """
 _MICRO = 1_000_000
 _Hit = tuple[str, int, int]
+#: Key, value, how long, and whether only where there is none.
+_Write = tuple[str, bytes, timedelta, bool]
 
 
 class RedisCache(Cache):
     def __init__(self, line: Line) -> None:
         self._line = line
         self._reads: Together[str, bytes | None] = Together(self._read)
+        self._writes: Together[_Write, Any] = Together(self._write)
 
     async def get(self, key: str) -> bytes | None:
         return await self._reads.ask(_PREFIX + key)
@@ -48,10 +51,19 @@ class RedisCache(Cache):
         return await self._line.ask(look)
 
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl))
+        await self._writes.ask((_PREFIX + key, value, ttl, False))
 
     async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl, nx=True))
+        await self._writes.ask((_PREFIX + key, value, ttl, True))
+
+    async def _write(self, writes: Sequence[_Write]) -> Sequence[Any] | None:
+        def tell(redis: Redis) -> Awaitable[Any]:
+            together = redis.pipeline(transaction=False)
+            for key, value, ttl, only_new in writes:
+                together.set(key, value, px=ttl, nx=only_new)
+            return together.execute()
+
+        return await self._line.ask(tell)
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta

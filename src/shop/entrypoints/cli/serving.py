@@ -29,8 +29,7 @@ from shop.entrypoints import metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.consumer import Consumer
-from shop.entrypoints.actors.desk import Desk
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import desks_of
 from shop.entrypoints.actors.holding import Holding
 from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
@@ -184,8 +183,7 @@ async def _add_web(
     )
     server = HttpServer(site.edge, claimed, duck=await container.get(LameDuck))
     supervisor.add(Stage.EDGE, server)
-    for kind in (CartDesk, CheckoutDesk, SettlementDesk):
-        desk: Desk[Any, Any] = await container.get(kind)
+    for desk in await desks_of(container):
         gauges.watch(desk.name, lambda desk=desk: desk.depth)  # type: ignore[misc]
         supervisor.add(Stage.DESKS, desk)
     supervisor.add(Stage.BACKGROUND, await container.get(CatalogWatch))

@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from shop.core.cart.model import CartEmpty
-from shop.core.checkout.carts import CartCommand
 from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import PlaceOrder
+from shop.core.checkout.repeats import Repeats
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.context import correlation
@@ -20,7 +20,7 @@ from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import PaymentMethod
 from shop.core.pricing.model import PricePolicy
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.actors.desks import CartWindow, CheckoutDesk
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.bodies import AddressBody
@@ -85,6 +85,7 @@ class CheckoutController(Controller):
         data: JSONBody[CheckoutBody],
         caller: Caller,
         desk: Given[CheckoutDesk],
+        repeats: Given[Repeats],
         emails: Given[EmailAddresses],
         container: Given[AsyncContainer],
     ) -> Answer:
@@ -93,10 +94,14 @@ class CheckoutController(Controller):
         key = required_key(request, owner.name if owner else "")
         if owner is None:
             raise CartEmpty("The cart is empty.")
+        digest = await digest_of(request)
+        known = await repeats.known(key, digest)
+        if known is not None:
+            return Answer(known, _REPLAYED, status=201)
         placed = await desk.ask(
             PlaceOrder(
                 key=key,
-                digest=await digest_of(request),
+                digest=digest,
                 owner=owner.name,
                 user_id=caller.person(Scope.CART),
                 email=emails.parse(data.email).written if data.email is not None else None,
@@ -119,6 +124,7 @@ class CheckoutController(Controller):
         if body is None:
             async with container() as scope:
                 body = await patient(await scope.get(Completion)).finish(placed, key)
+        await repeats.keep(key, digest, body)
         return Answer(body, *((_REPLAYED,) if placed.replayed else ()), status=201)
 
     @get("/shipping-methods")
@@ -127,11 +133,11 @@ class CheckoutController(Controller):
         self,
         request: HttpRequest,
         caller: Caller,
-        desk: Given[CartDesk],
+        window: Given[CartWindow],
         policy: Given[PricePolicy],
     ) -> ShippingMethodsView:
         """How this cart can be sent, and what that costs."""
-        goods = await _goods(request, caller, desk)
+        goods = await _goods(request, caller, window)
         return ShippingMethodsView(
             [
                 ShippingMethodView(
@@ -147,10 +153,10 @@ class CheckoutController(Controller):
     @get("/payment-methods")
     @served
     async def payment_methods(
-        self, request: HttpRequest, caller: Caller, desk: Given[CartDesk], terms: Given[Terms]
+        self, request: HttpRequest, caller: Caller, window: Given[CartWindow], terms: Given[Terms]
     ) -> PaymentMethodsView:
         """How this cart can be paid."""
-        goods = await _goods(request, caller, desk)
+        goods = await _goods(request, caller, window)
         items = [
             PaymentMethodView(
                 "online", "Pay online", "Card, UPI, net banking or wallet on the gateway's page"
@@ -161,10 +167,10 @@ class CheckoutController(Controller):
         return PaymentMethodsView(items)
 
 
-async def _goods(request: HttpRequest, caller: Caller, desk: CartDesk) -> int:
+async def _goods(request: HttpRequest, caller: Caller, window: CartWindow) -> int:
     """What the cart's goods cost after discount, in the minor unit; 0 without a cart."""
     owner = owner_of(caller, header(request.scope, b"x-cart-token"))
     if owner is None:
         return 0
-    breakdown = (await desk.ask(CartCommand(owner=owner.name))).quote.breakdown
+    breakdown = (await window.show(owner.name)).quote.breakdown
     return breakdown.items.amount - breakdown.discount.amount

@@ -20,7 +20,7 @@ import msgspec
 from dishka import AsyncContainer
 from msgspec import Struct
 
-from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
+from shop.core.checkout.carts import MergeGuest, PricedCart
 from shop.core.checkout.once import Attempt
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.access import NOBODY, Caller, Permission, SecondFactorEnrolmentRequired
@@ -34,7 +34,7 @@ from shop.core.users.model import FIRST_PARTY, GrantInvalid, IdentityRules
 from shop.core.users.profile import Profile
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.tickets import Ticket
-from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.actors.desks import CartDesk, CartWindow
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.auth import Authenticator
@@ -144,6 +144,7 @@ class Front(Struct, frozen=True):
     authenticator: Authenticator
     ids: Ids
     cart_desk: CartDesk
+    cart_window: CartWindow
     key: bytes
     shop_name: str
     site_url: str
@@ -177,6 +178,7 @@ async def front_of(request: HttpRequest) -> Front:
             authenticator=state.authenticator,
             ids=await container.get(Ids),
             cart_desk=await container.get(CartDesk),
+            cart_window=await container.get(CartWindow),
             key=await secrets.get("storefront-forms"),
             shop_name=terms.shop_name,
             site_url=rules.site_url,
@@ -358,7 +360,7 @@ class Visit:
         """None for a guest who never put anything in one."""
         if self.caller.user_id is None and not self._cookie("cart"):
             return None
-        return await self.front.cart_desk.ask(CartCommand(owner=self.owner()))
+        return await self.front.cart_window.show(self.owner())
 
     async def _count(self) -> int:
         with suppress(ShopError):
