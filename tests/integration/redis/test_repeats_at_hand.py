@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ async def test_without_redis_a_repeat_orders_nothing_either(storage: str, tmp_pa
 @pytest.mark.parametrize("storage", ["mysql"])
 async def test_a_repeat_may_come_to_another_replica(shop: Shop, tmp_path: Path) -> None:
     settings = await shop.container.get(Settings)
-    given = {"database": settings.database, "cache": settings.cache}
+    given: dict[str, Any] = {"database": settings.database, "cache": settings.cache}
     [variant] = await shop.goods(20)
     who = await shop.guest(variant) | shop.key()
     first = await shop.check_out(who)

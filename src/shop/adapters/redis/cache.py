@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from shop.adapters.redis.line import Line, Together
+from shop.adapters.redis.line import Line, Script, Together
 from shop.ports.cache import Cache, RateLimiter, SteadyCache, Verdict
 
 _PREFIX = "shop:"
@@ -31,8 +31,17 @@ return {0, busy}
 """
 _MICRO = 1_000_000
 _Hit = tuple[str, int, int]
-#: Key, value, how long, and whether only where there is none.
-_Write = tuple[str, bytes, timedelta, bool]
+#: Key, value, how long in milliseconds, and `NX` where it must not replace another.
+_Write = tuple[str, bytes, int, str]
+
+_PUT = Script("""
+for n, key in ipairs(KEYS) do
+  local value, lasts, how = ARGV[3 * n - 2], ARGV[3 * n - 1], ARGV[3 * n]
+  if how == 'NX' then redis.call('SET', key, value, 'PX', lasts, 'NX')
+  else redis.call('SET', key, value, 'PX', lasts) end
+end
+return 1
+""")
 
 
 class RedisCache(Cache):
@@ -51,19 +60,16 @@ class RedisCache(Cache):
         return await self._line.ask(look)
 
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._writes.ask((_PREFIX + key, value, ttl, False))
+        await self._writes.ask((_PREFIX + key, value, _ms(ttl), ""))
 
     async def add(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._writes.ask((_PREFIX + key, value, ttl, True))
+        await self._writes.ask((_PREFIX + key, value, _ms(ttl), "NX"))
 
     async def _write(self, writes: Sequence[_Write]) -> Sequence[Any] | None:
-        def tell(redis: Redis) -> Awaitable[Any]:
-            together = redis.pipeline(transaction=False)
-            for key, value, ttl, only_new in writes:
-                together.set(key, value, px=ttl, nx=only_new)
-            return together.execute()
-
-        return await self._line.ask(tell)
+        keys = [key for key, _, _, _ in writes]
+        rest = [what for _, *how in writes for what in how]
+        done = await self._line.ask(lambda redis: _PUT(redis, keys, rest))
+        return None if done is None else [done] * len(writes)
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
@@ -80,6 +86,10 @@ class RedisCache(Cache):
     async def drop(self, *keys: str) -> None:
         if keys:
             await self._line.ask(lambda redis: redis.delete(*[_PREFIX + key for key in keys]))
+
+
+def _ms(span: timedelta) -> int:
+    return max(1, round(span.total_seconds() * 1000))
 
 
 class SteadyRedisCache(RedisCache, SteadyCache):

@@ -1,6 +1,5 @@
 """Carts kept at hand for all replicas, each under its version."""
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
@@ -9,9 +8,8 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
-from shop.adapters.redis.line import Line
+from shop.adapters.redis.line import Line, Script
 from shop.core.cart.model import Cart
 from shop.ports.cart import SHOWN_FOR, CartCache
 
@@ -19,16 +17,18 @@ _PREFIX = "shop:shown:"
 # A cart lies behind two numbers, when its row was made (in ms) and its version: `<ms>:<version>:`.
 # Of two rows of one owner the later counts, of one row the higher version. As numbers, since
 # Lua compares strings by the server's locale.
-_KEEP = """
-local there = redis.call('GETRANGE', KEYS[1], 0, 40)
-local made, version = string.match(there, '^(%d+):(%d+):')
-if made then
-  local older = tonumber(ARGV[1]) - tonumber(made)
-  if older < 0 or (older == 0 and tonumber(ARGV[2]) <= tonumber(version)) then return 0 end
+_KEEP = Script("""
+for n, key in ipairs(KEYS) do
+  local made, version, cart = ARGV[3 * n - 1], ARGV[3 * n], ARGV[3 * n + 1]
+  local there = redis.call('GETRANGE', key, 0, 40)
+  local its, number = string.match(there, '^(%d+):(%d+):')
+  local by = its and tonumber(made) - tonumber(its) or 1
+  if by > 0 or (by == 0 and tonumber(version) > tonumber(number)) then
+    redis.call('SET', key, made .. ':' .. version .. ':' .. cart, 'PX', ARGV[1])
+  end
 end
-redis.call('SET', KEYS[1], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
 return 1
-"""
+""")
 _HEAD = re.compile(rb"\d+:\d+:")
 #: So many carts at once, and so many that could not be told are remembered.
 _AT_ONCE = 256
@@ -48,7 +48,6 @@ class RedisCartCache(CartCache):
     def __init__(self, line: Line, clock: Callable[[], float] = monotonic) -> None:
         self._line = line
         self._clock = clock
-        self._hash = hashlib.sha1(_KEEP.encode(), usedforsecurity=False).hexdigest()
         self._untold: dict[str, tuple[Cart, float]] = {}
 
     async def find(self, owners: Iterable[str]) -> dict[str, Cart]:
@@ -91,24 +90,11 @@ class RedisCartCache(CartCache):
                     del self._untold[owner]
 
     async def _tell(self, carts: Sequence[Cart]) -> bool:
-        lasts = int(SHOWN_FOR.total_seconds() * 1000)
-
-        def run(redis: Redis) -> Awaitable[Any]:
-            together = redis.pipeline(transaction=False)
-            for cart in carts:
-                made, version = _stamp(cart)
-                name = _PREFIX + cart.owner
-                together.evalsha(self._hash, 1, name, made, version, _encode(cart), lasts)
-            return together.execute()
-
-        async def work(redis: Redis) -> Any:
-            try:
-                return await run(redis)
-            except NoScriptError:  # it was started again, or flushed
-                await redis.script_load(_KEEP)
-                return await run(redis)
-
-        return await self._line.ask(work) is not None
+        keys = [_PREFIX + cart.owner for cart in carts]
+        rest: list[Any] = [round(SHOWN_FOR.total_seconds() * 1000)]
+        for cart in carts:
+            rest += (*_stamp(cart), _encode(cart))
+        return await self._line.ask(lambda redis: _KEEP(redis, keys, rest)) is not None
 
 
 def _stamp(cart: Cart) -> tuple[int, int]:

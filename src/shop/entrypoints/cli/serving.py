@@ -203,7 +203,6 @@ async def _add_background(
     holder = (await container.get(Ids)).new().hex
     subscriptions = await container.get(Subscriptions)
     feeds, dead = await container.get(Feeds), await container.get(DeadLetters)
-    mailer = Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()))
     consumers = [Consumer(reaction, feeds, dead, clock) for reaction in reactions(container)]
     relay = OutboxRelay(
         await container.get(Outbox),
@@ -215,7 +214,10 @@ async def _add_background(
     )
 
     def single(name: str, seconds: float, work: Callable[[], Awaitable[int | None]]) -> Every:
-        """Of many replicas one does it at a time; who comes second would do it for nothing."""
+        """Of many replicas one does it at a time; who comes second would do it for nothing.
+
+        What lies in a queue is taken by many side by side instead, and needs no turn.
+        """
         if not settings.shares_database:
             return Every(name, seconds, work)
         turn = Holding(lease, clock, f"every-{name}", holder)
@@ -226,11 +228,11 @@ async def _add_background(
         return Every(name, seconds, in_turn)
 
     pollers: list[Actor] = [
-        mailer,
+        Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due())),
+        Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
+        Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         single("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
-        single("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
         single("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
-        single("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         single("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
         single("tidy-grants", 3600.0, _scoped(container, GrantTidying, lambda use: use.tidy())),
         single("tidy-states", 3600.0, _scoped(container, TripTidying, lambda use: use.tidy())),
