@@ -129,10 +129,10 @@ async def test_what_is_due_is_taken_once_the_longest_due_first_until_its_time_is
 
     async def take(most: int) -> list[Email]:
         async with container() as scope:
-            uow, repo = await scope.get(UnitOfWork), await scope.get(Emails)
+            uow = await scope.get(UnitOfWork)
+            repo: Emails = await scope.get(Emails)
             async with uow.begin():
-                taken = await repo.take_due(clock.now(), until, most)
-        return taken
+                return await repo.take_due(clock.now(), until, most)
 
     assert await take(1) == [replace(second, next_try_at=until)]
     assert await take(5) == [replace(first, next_try_at=until)]
