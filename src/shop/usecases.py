@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from dishka import AsyncContainer, Provider, Scope, provide
 
 from shop.adapters.letters.jinja import JinjaLetters
-from shop.core.cart.model import Cart
 from shop.core.catalog.exporting import Exporting
 from shop.core.catalog.importing import Importing
 from shop.core.catalog.imports import ImportRegister, ImportRun
@@ -86,7 +85,6 @@ from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports import mail
-from shop.ports.cache import Cache
 from shop.ports.cart import CartCache
 from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.checkout import Answers
@@ -109,15 +107,12 @@ class UseCases(Provider):
 
     carts = provide(CartService)
     cart_showing = provide(CartShowing, scope=Scope.APP)
+    repeats = provide(Repeats, scope=Scope.APP)
     drafting = provide(Drafting)
     replies = provide(Replies)
     booking = provide(Booking)
     checkout = provide(Checkout)
     tidying = provide(CheckoutTidying)
-
-    @provide(scope=Scope.APP)
-    def repeats(self, cache: Cache, settings: Settings) -> Repeats:
-        return Repeats(cache if settings.shares_cache else None)
 
 
 class OrderParts(Provider):
@@ -323,22 +318,8 @@ def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable
     return service
 
 
-class _Telling(Units):
-    """Lets the cache know which carts a unit has stored, before anybody has their answer."""
-
-    def __init__(self, units: Units, cache: CartCache) -> None:
-        self._units = units
-        self._cache = cache
-        self.stored: Sequence[Cart] = ()
-
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        done = await self._units.run(work)
-        await self._cache.keep(self.stored)
-        return done
-
-
 class _NoUnits(Units):
-    """For a desk that only looks."""
+    """For a desk that opens none, or by itself."""
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         return await work
@@ -367,17 +348,19 @@ class DeskRoom(Provider):
         cache: CartCache,
     ) -> CartDesk:
         service = _lasting(container, CartService)
-        telling = _Telling(units, cache)
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
-            serving = await service()
-            answers = await serving.serve_all(commands)
-            telling.stored = serving.stored
+            return await (await service()).serve_all(commands)
+
+        async def and_tell(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
+            answers = await units.run(many(commands))
+            await cache.keep((await service()).stored)
             return answers
 
-        at = telling if settings.shares_cache else units
-        gauge = gauges.gauge("carts")
-        return CartDesk(Desk("carts", many, at, gauge=gauge, pause=_rest(settings)))
+        gauge, rest = gauges.gauge("carts"), _rest(settings)
+        if settings.shares_cache:
+            return CartDesk(Desk("carts", and_tell, _NoUnits(), gauge=gauge, pause=rest))
+        return CartDesk(Desk("carts", many, units, gauge=gauge, pause=rest))
 
     @provide
     def window(
@@ -396,21 +379,32 @@ class DeskRoom(Provider):
         gauges: Desks,
         settings: Settings,
         cache: CartCache,
+        repeats: Repeats,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
         service = _lasting(container, Checkout)
-        telling = _Telling(units, cache)
 
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
-            placing = await service()
-            answers = await placing.place_all(commands)
-            telling.stored = placing.stored
+            return await (await service()).place_all(commands)
+
+        async def first(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
+            """Those that no replica has answered yet; the others hear of it before they do."""
+            answers = await units.run(many(commands))
+            await cache.keep((await service()).stored)
+            await repeats.keep(commands, answers)
             return answers
 
-        at = telling if settings.shares_cache else units
-        gauge = gauges.gauge("checkout")
-        return CheckoutDesk(Desk("checkout", many, at, gauge=gauge, pause=_rest(settings)))
+        async def at_hand(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
+            known = await repeats.known(commands)
+            fresh = [one for one, answer in zip(commands, known, strict=True) if answer is None]
+            made = iter(await first(fresh) if fresh else ())
+            return [next(made) if answer is None else answer for answer in known]
+
+        gauge, rest = gauges.gauge("checkout"), _rest(settings)
+        if settings.shares_cache:
+            return CheckoutDesk(Desk("checkout", at_hand, _NoUnits(), gauge=gauge, pause=rest))
+        return CheckoutDesk(Desk("checkout", many, units, gauge=gauge, pause=rest))
 
     @provide
     def settlement(

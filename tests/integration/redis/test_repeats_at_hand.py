@@ -1,16 +1,18 @@
 """A repeated checkout is answered from Redis: the same bytes, and never what was not committed."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shop.core.checkout.repeats import KEPT
+from shop.core.checkout.drafting import PlaceOrder
+from shop.core.checkout.service import Checkout
 from shop.core.checkout.tidying import KEYS_KEPT
-from shop.entrypoints.actors.desks import CheckoutDesk
+from shop.ports.idempotency import AT_HAND
 from shop.settings import Cache, Settings, Url
-from tests.integration.redis.test_carts_at_hand import AWAY, asked_of
+from tests.integration.redis.test_carts_at_hand import AWAY
 from tests.kit.servers import flush_redis
 from tests.kit.site import Shop, a_shop
 
@@ -21,11 +23,27 @@ async def shop(storage: str, tmp_path: Path, redis_url: str) -> AsyncIterator[Sh
         yield shop
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[PlaceOrder]:
+    """The commands for which the database is asked."""
+    seen: list[PlaceOrder] = []
+    real = Checkout.place_all
+
+    async def noted(self: Checkout, commands: Sequence[PlaceOrder]) -> Any:
+        seen.extend(commands)
+        return await real(self, commands)
+
+    monkeypatch.setattr(Checkout, "place_all", noted)
+    return seen
+
+
 @pytest.mark.parametrize("method", ["online", "cod"])
-async def test_a_repeat_gets_the_first_answer_without_the_desk(shop: Shop, method: str) -> None:
+async def test_a_repeat_gets_the_first_answer_without_the_database(
+    shop: Shop, asked: list[PlaceOrder], method: str
+) -> None:
     [variant] = await shop.goods(20)
     who = await shop.guest(variant) | shop.key()
-    asked = asked_of(await shop.container.get(CheckoutDesk))
+    del asked[:]
     first = await shop.check_out(who, payment_method=method)
     assert first.status_code == 201
     assert "idempotent-replayed" not in first.headers
@@ -37,14 +55,31 @@ async def test_a_repeat_gets_the_first_answer_without_the_desk(shop: Shop, metho
     assert len(asked) == 1
 
 
-async def test_a_key_that_was_another_requests_is_refused_without_the_desk(shop: Shop) -> None:
+async def test_a_key_that_was_another_requests_is_refused_without_the_database(
+    shop: Shop, asked: list[PlaceOrder]
+) -> None:
     [variant] = await shop.goods(20)
     who = await shop.guest(variant) | shop.key()
     assert (await shop.check_out(who)).status_code == 201
-    asked = asked_of(await shop.container.get(CheckoutDesk))
+    del asked[:]
     other = await shop.check_out(who, email="b@example.com")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
     assert asked == []
+
+
+async def test_repeats_and_first_calls_may_come_together(
+    shop: Shop, asked: list[PlaceOrder]
+) -> None:
+    [variant] = await shop.goods(50)
+    old = [await shop.guest(variant) | shop.key() for _ in range(5)]
+    before = [await shop.check_out(who) for who in old]
+    new = [await shop.guest(variant) | shop.key() for _ in range(5)]
+    del asked[:]
+    mixed = [who for pair in zip(old, new, strict=True) for who in pair]
+    answers = await asyncio.gather(*(shop.check_out(who) for who in mixed))
+    assert [answer.content for answer in answers[::2]] == [answer.content for answer in before]
+    assert len({answer.json()["order"]["id"] for answer in answers}) == 10
+    assert len(asked) == 5
 
 
 async def test_somebody_elses_key_of_that_name_is_their_own(shop: Shop) -> None:
@@ -71,12 +106,14 @@ async def test_a_refusal_is_no_answer_to_keep(shop: Shop) -> None:
     assert "idempotent-replayed" not in placed.headers
 
 
-async def test_what_redis_forgot_the_database_knows(shop: Shop, redis_url: str) -> None:
+async def test_what_redis_forgot_the_database_knows(
+    shop: Shop, asked: list[PlaceOrder], redis_url: str
+) -> None:
     [variant] = await shop.goods(20)
     who = await shop.guest(variant) | shop.key()
     first = await shop.check_out(who)
     flush_redis(redis_url)
-    asked = asked_of(await shop.container.get(CheckoutDesk))
+    del asked[:]
     for _ in range(2):  # and then Redis knows it again
         again = await shop.check_out(who)
         assert again.content == first.content
@@ -95,17 +132,19 @@ async def test_without_redis_a_repeat_orders_nothing_either(storage: str, tmp_pa
 
 
 @pytest.mark.parametrize("storage", ["mysql"])
-async def test_a_repeat_may_come_to_another_replica(shop: Shop, tmp_path: Path) -> None:
+async def test_a_repeat_may_come_to_another_replica(
+    shop: Shop, asked: list[PlaceOrder], tmp_path: Path
+) -> None:
     settings = await shop.container.get(Settings)
     given: dict[str, Any] = {"database": settings.database, "cache": settings.cache}
     [variant] = await shop.goods(20)
     who = await shop.guest(variant) | shop.key()
     first = await shop.check_out(who)
     async with a_shop("memory", tmp_path / "other", **given) as other:
-        asked = asked_of(await other.container.get(CheckoutDesk))
+        del asked[:]
         again = await other.check_out(who)
         assert (again.status_code, again.content, asked) == (201, first.content, [])
 
 
 def test_an_answer_is_forgotten_before_the_database_forgets_its_key() -> None:
-    assert KEPT < KEYS_KEPT
+    assert AT_HAND < KEYS_KEPT

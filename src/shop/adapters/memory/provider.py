@@ -20,7 +20,7 @@ from shop.adapters.memory.events import (
     MemoryOutbox,
 )
 from shop.adapters.memory.factors import MemorySecondFactors, MemoryTickets
-from shop.adapters.memory.idempotency import MemoryIdempotency
+from shop.adapters.memory.idempotency import MemoryAnswerCache, MemoryIdempotency
 from shop.adapters.memory.inventory import MemoryShelf, MemoryShelfReads, MemoryStockLedger
 from shop.adapters.memory.leases import MemoryLease
 from shop.adapters.memory.secrets import MemorySecrets
@@ -47,7 +47,7 @@ from shop.ports.clients import (
     SigningKeys,
 )
 from shop.ports.factors import SecondFactors, Tickets
-from shop.ports.idempotency import Idempotency
+from shop.ports.idempotency import AnswerCache, Idempotency
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
 from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
@@ -212,6 +212,10 @@ class MemoryCaching(Provider):
     @provide
     def carts(self, clock: Clock) -> CartCache:
         return MemoryCartCache(clock)
+
+    @provide
+    def answers(self, clock: Clock) -> AnswerCache:
+        return MemoryAnswerCache(clock)
 
     @provide
     def checkup(self) -> CacheCheckup:

@@ -1,43 +1,46 @@
-"""Answers a repeated checkout by what all replicas keep at hand."""
+"""Answers repeated checkouts by what all replicas keep at hand."""
 
-import hashlib
-from datetime import timedelta
+from collections.abc import Sequence
 
-from shop.core.checkout.replies import reused
-from shop.ports.cache import Cache
-from shop.ports.idempotency import IdempotencyKey
-
-#: Whoever lost an answer asks again soon; the database knows the key for longer.
-KEPT = timedelta(minutes=10)
-_DIGEST = hashlib.sha256().digest_size
+from shop.core.checkout.drafting import PlaceOrder
+from shop.core.checkout.replies import Answer, Placed, reused
+from shop.ports.idempotency import AnswerCache, Remembered
+from shop.ports.system import Clock
 
 
 class Repeats:
-    """A short cut: what it does not know, the desk finds in the database.
+    """A short cut: what is not known here, the database knows."""
 
-    Without a common cache it knows nothing, for the desk reads the keys of a whole batch at once.
-    """
-
-    def __init__(self, cache: Cache | None) -> None:
+    def __init__(self, cache: AnswerCache, clock: Clock) -> None:
         self._cache = cache
+        self._clock = clock
 
-    async def known(self, key: IdempotencyKey, digest: bytes) -> bytes | None:
-        """The answer to this request. Raises `KeyReused` where the key was another's."""
-        if self._cache is None:
-            return None
-        kept = await self._cache.get(_name(key))
-        if kept is None:
-            return None
-        if kept[:_DIGEST] != digest:
-            raise reused()
-        return kept[_DIGEST:]
+    async def known(self, commands: Sequence[PlaceOrder]) -> list[Answer | None]:
+        """For each command the answer its key got before, if that is at hand."""
+        rows = await self._cache.find([command.key for command in commands])
+        return [_answer(command, rows.get(command.key)) for command in commands]
 
-    async def keep(self, key: IdempotencyKey, digest: bytes, answer: bytes) -> None:
-        """To be told of an answer that is committed under its key; the first one stays."""
-        if self._cache is not None:
-            await self._cache.add(_name(key), digest + answer, KEPT)
+    async def keep(self, commands: Sequence[PlaceOrder], answers: Sequence[Answer]) -> None:
+        """To be told once they are committed. Refusals, and what is not answered yet, are not."""
+        now = self._clock.now()
+        await self._cache.keep(
+            [
+                Remembered(
+                    key=command.key,
+                    digest=command.digest,
+                    order_id=answer.order_id,
+                    answer=answer.body,
+                    at=now,
+                )
+                for command, answer in zip(commands, answers, strict=True)
+                if isinstance(answer, Placed) and answer.body is not None
+            ]
+        )
 
 
-def _name(key: IdempotencyKey) -> str:
-    whose = f"{key.caller} {key.key}".encode()
-    return f"answer:{hashlib.sha256(whose).hexdigest()}"
+def _answer(command: PlaceOrder, row: Remembered | None) -> Answer | None:
+    if row is None or row.order_id is None or row.answer is None:
+        return None
+    if row.digest != command.digest:
+        return reused()
+    return Placed(order_id=row.order_id, body=row.answer, replayed=True)

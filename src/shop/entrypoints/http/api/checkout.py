@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 from shop.core.cart.model import CartEmpty
 from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import PlaceOrder
-from shop.core.checkout.repeats import Repeats
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.context import correlation
@@ -85,7 +84,6 @@ class CheckoutController(Controller):
         data: JSONBody[CheckoutBody],
         caller: Caller,
         desk: Given[CheckoutDesk],
-        repeats: Given[Repeats],
         emails: Given[EmailAddresses],
         container: Given[AsyncContainer],
     ) -> Answer:
@@ -94,14 +92,10 @@ class CheckoutController(Controller):
         key = required_key(request, owner.name if owner else "")
         if owner is None:
             raise CartEmpty("The cart is empty.")
-        digest = await digest_of(request)
-        known = await repeats.known(key, digest)
-        if known is not None:
-            return Answer(known, _REPLAYED, status=201)
         placed = await desk.ask(
             PlaceOrder(
                 key=key,
-                digest=digest,
+                digest=await digest_of(request),
                 owner=owner.name,
                 user_id=caller.person(Scope.CART),
                 email=emails.parse(data.email).written if data.email is not None else None,
@@ -124,7 +118,6 @@ class CheckoutController(Controller):
         if body is None:
             async with container() as scope:
                 body = await patient(await scope.get(Completion)).finish(placed, key)
-        await repeats.keep(key, digest, body)
         return Answer(body, *((_REPLAYED,) if placed.replayed else ()), status=201)
 
     @get("/shipping-methods")
