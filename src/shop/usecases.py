@@ -1,9 +1,9 @@
 """The use cases as the container makes them, and the desks that serve some of them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
 
@@ -29,9 +29,11 @@ from shop.core.checkout.lookup import OrderLookup
 from shop.core.checkout.once import Once
 from shop.core.checkout.order_mails import OrderMails
 from shop.core.checkout.refunds import Refunding, RefundSender
+from shop.core.checkout.repeats import Repeats
 from shop.core.checkout.replies import Placed, Replies
 from shop.core.checkout.service import Checkout
 from shop.core.checkout.settlement import Report, Settled, Settlement
+from shop.core.checkout.showing import CartShowing
 from shop.core.checkout.steps import OrderSteps
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.inventory.service import Stockroom
@@ -73,13 +75,19 @@ from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import SocialTrips, TripTidying
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.desk import Desk, Gauge, Many
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import (
+    CartDesk,
+    CartWindow,
+    CheckoutDesk,
+    SettlementDesk,
+)
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.api.order_answers import OrderAnswers
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports import mail
+from shop.ports.cart import CartCache
 from shop.ports.catalog import CatalogChanges, CatalogReads
 from shop.ports.checkout import Answers
 from shop.ports.notifications import Post
@@ -91,6 +99,7 @@ from shop.settings import Settings
 S = TypeVar("S")
 C = TypeVar("C")
 A = TypeVar("A")
+T = TypeVar("T")
 #: Seconds a desk rests after a batch on SQLite, whose other processes have no queue.
 _PAUSE = 0.001
 
@@ -101,6 +110,8 @@ class UseCases(Provider):
     scope = Scope.REQUEST
 
     carts = provide(CartService)
+    cart_showing = provide(CartShowing, scope=Scope.APP)
+    repeats = provide(Repeats, scope=Scope.APP)
     drafting = provide(Drafting)
     replies = provide(Replies)
     booking = provide(Booking)
@@ -313,6 +324,13 @@ def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable
     return service
 
 
+class _NoUnits(Units):
+    """For a desk that opens none, or by itself."""
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return await work
+
+
 def _rest(settings: Settings) -> float:
     return 0.0 if settings.shares_database else _PAUSE
 
@@ -346,14 +364,38 @@ class DeskRoom(Provider):
         gauges: Desks,
         settings: Settings,
         make: MakeDesk,
+        cache: CartCache,
     ) -> CartDesk:
         service = _lasting(container, CartService)
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
             return await (await service()).serve_all(commands)
 
-        gauge = gauges.gauge("carts")
-        return CartDesk(make("carts", many, units, gauge=gauge, pause=_rest(settings)))
+        async def and_tell(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
+            answers = await units.run(many(commands))
+            await cache.keep((await service()).stored)
+            return answers
+
+        gauge, rest = gauges.gauge("carts"), _rest(settings)
+        if settings.shares_cache:
+            return CartDesk(make("carts", and_tell, _NoUnits(), gauge=gauge, pause=rest))
+        return CartDesk(make("carts", many, units, gauge=gauge, pause=rest))
+
+    @provide
+    def window(
+        self,
+        desk: CartDesk,
+        showing: CartShowing,
+        gauges: Desks,
+        settings: Settings,
+        make: MakeDesk,
+    ) -> CartWindow:
+        if not settings.shares_cache:
+            return CartWindow(desk, None)
+        gauge = gauges.gauge("cart-reads")
+        return CartWindow(
+            desk, make("cart-reads", showing.show_all, _NoUnits(), gauge=gauge, pause=0.0)
+        )
 
     @provide
     def checkout(
@@ -363,6 +405,8 @@ class DeskRoom(Provider):
         gauges: Desks,
         settings: Settings,
         make: MakeDesk,
+        cache: CartCache,
+        repeats: Repeats,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
@@ -371,8 +415,23 @@ class DeskRoom(Provider):
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             return await (await service()).place_all(commands)
 
-        gauge = gauges.gauge("checkout")
-        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=_rest(settings)))
+        async def first(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
+            """Those that no replica has answered yet; the others hear of it before they do."""
+            answers = await units.run(many(commands))
+            await cache.keep((await service()).stored)
+            await repeats.keep(commands, answers)
+            return answers
+
+        async def at_hand(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
+            known = await repeats.known(commands)
+            fresh = [one for one, answer in zip(commands, known, strict=True) if answer is None]
+            made = iter(await first(fresh) if fresh else ())
+            return [next(made) if answer is None else answer for answer in known]
+
+        gauge, rest = gauges.gauge("checkout"), _rest(settings)
+        if settings.shares_cache:
+            return CheckoutDesk(make("checkout", at_hand, _NoUnits(), gauge=gauge, pause=rest))
+        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=rest))
 
     @provide
     def settlement(

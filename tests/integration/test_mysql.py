@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from asyncmy.connection import Connection
 from dishka import AsyncContainer
+from msgspec.structs import replace
 
 from shop.adapters.sql import mysql
 from shop.adapters.sql.conn import Conn, Hot
@@ -25,10 +26,16 @@ from shop.adapters.sql.tables import carts, leases
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.replies import Placed
 from shop.core.kernel.errors import Invalid, StaleWrite, Unavailable
-from shop.core.kernel.ids import VariantId
+from shop.core.kernel.ids import RefundId, VariantId
+from shop.core.kernel.money import Money
+from shop.core.payments.model import Refund
 from shop.ports.cart import Carts
 from shop.ports.checkup import Unwell
+from shop.ports.mail import Emails
+from shop.ports.notifications import Letter, Post
 from shop.ports.outbox import Outbox
+from shop.ports.payments import Payments, Refunds
+from shop.ports.sandbox import SandboxBooks, SandboxHook, SandboxLink
 from shop.ports.system import Ids
 from shop.ports.uow import UnitOfWork
 from tests.kit.buying import a_cart, an_order_for, check_out
@@ -503,6 +510,87 @@ async def test_an_old_cart_that_is_in_somebodys_hands_is_not_dropped(tmp_path: P
                     assert await (await tidying.get(Carts)).forget(later, 10) == 1
         async with shop() as scope, (await scope.get(UnitOfWork)).begin():
             assert set(await (await scope.get(Carts)).find(["user:1", "user:2"])) == {"user:1"}
+
+
+async def test_two_who_take_work_at_once_get_some_each_and_wait_for_nobody(
+    tmp_path: Path,
+) -> None:
+    """The second one takes while the first has not committed yet."""
+    async with running(settings_for("mysql", tmp_path)) as shop:
+        due, until = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+        await _work(shop, 6)
+        takes: list[tuple[type[Any], str]] = [
+            (Emails, "take_due"),
+            (Refunds, "take_due"),
+            (Payments, "take_to_check"),
+        ]
+        for port, method in takes:
+            async with shop() as one, shop() as other, asyncio.timeout(4):
+                mine, theirs = await one.get(port), await other.get(port)
+                async with (await one.get(UnitOfWork)).begin():
+                    first = await getattr(mine, method)(due, until, 2)
+                    async with (await other.get(UnitOfWork)).begin():
+                        second = await getattr(theirs, method)(due, until, 3)
+                    third = await getattr(mine, method)(due, until, 9)
+            assert [len(first), len(second), len(third)] == [2, 3, 1]
+            assert len({row.id for row in (*first, *second, *third)}) == 6
+
+
+async def test_webhooks_of_the_sandbox_are_shared_among_those_who_deliver(tmp_path: Path) -> None:
+    async with running(settings_for("mysql", tmp_path)) as shop:
+        books = await shop.get(SandboxBooks)
+        hooks = [SandboxHook(id=f"evt_{n}", body=b"{}", next_try_at=NOON) for n in range(40)]
+        link = SandboxLink(
+            id="plink_1",
+            reference="r",
+            amount=Money(1, "INR"),
+            callback_url="",
+            description="",
+            expires_at=NOON,
+        )
+        await books.put(link, hooks)
+        until = NOON + timedelta(seconds=10)
+        taken = await asyncio.gather(*(books.take_due(NOON, until, 8) for _ in range(4)))
+        names = [hook.id for some in taken for hook in some]
+        assert len(set(names)) == len(names)
+        rest = await books.take_due(NOON, until, 40)
+        assert {*names, *(hook.id for hook in rest)} == {hook.id for hook in hooks}
+        await books.sent([], [replace(rest[0], attempts=1, next_try_at=NOON)])
+        assert await books.take_due(NOON, until, 40) == [
+            replace(rest[0], attempts=1, next_try_at=until)
+        ]
+
+
+async def _work(shop: AsyncContainer, number: int) -> None:
+    """So many mails, payments to look after and refunds, all due."""
+    [variant] = await stocked(shop, 100)
+    ids = await shop.get(Ids)
+    for count in range(number):
+        owner = f"user:{count}"
+        await a_cart(shop, owner, (variant, 1))
+        [placed] = await check_out(shop, an_order_for(owner, key=f"key-{count}"))
+        assert isinstance(placed, Placed)
+        async with shop() as scope, (await scope.get(UnitOfWork)).begin():
+            payments = await scope.get(Payments)
+            [payment] = (await payments.of_orders([placed.order_id]))[placed.order_id]
+            refund = Refund(
+                id=RefundId(ids.new()),
+                payment_id=payment.id,
+                order_id=payment.order_id,
+                amount=payment.amount,
+                reason="",
+                requested_at=NOON,
+                next_try_at=NOON,
+            )
+            await (await scope.get(Refunds)).add([refund])
+            await (await scope.get(Post)).queue(
+                Letter(
+                    dedupe=f"test:{count}",
+                    to="a@example.com",
+                    template="password-changed",
+                    data={"name": "A."},
+                )
+            )
 
 
 async def test_two_processes_never_sell_more_than_there_is(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from dishka import AsyncContainer
+from msgspec.structs import replace
 
 from shop.core.catalog.model import Product, ProductStatus, Variant
 from shop.core.kernel.ids import ProductId, VariantId
@@ -58,3 +59,16 @@ async def on_shelf(container: AsyncContainer, variant: UUID) -> tuple[int, int]:
         async with uow.begin():
             item = (await shelf.find([VariantId(variant)]))[VariantId(variant)]
     return item.on_hand, item.held
+
+
+async def reprice(container: AsyncContainer, variant: UUID, price: int) -> None:
+    """Change the price of a product's only variant."""
+    async with container() as scope:
+        uow, shelf = await scope.get(UnitOfWork), await scope.get(Shelf)
+        products, clock = await scope.get(Products), await scope.get(Clock)
+        async with uow.begin():
+            item = (await shelf.find([VariantId(variant)]))[VariantId(variant)]
+            old = await products.get(item.product_id)
+            dearer = replace(old, variants=(replace(old.variants[0], price=price),))
+            product, _ = old.changed(clock.now(), dearer)
+            await products.save([product])

@@ -50,7 +50,7 @@ class Process:
     def __init__(self, command: list[str], folder: Path, port: int, ready: Callable[[], bool]):
         self.folder = folder
         self.port = port
-        self._command = command
+        self.command = command
         self._ready = ready
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
@@ -66,7 +66,7 @@ class Process:
 
     def start(self) -> None:
         self._guard = subprocess.Popen(  # noqa: S603 - the commands below
-            ["/bin/sh", "-c", _GUARD, *self._command],
+            ["/bin/sh", "-c", _GUARD, *self.command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"LOG": str(self.log)},
@@ -83,7 +83,7 @@ class Process:
 
     def _answers_or_died(self) -> bool:
         if not _alive(self.pid):
-            raise AssertionError(f"{self._command[0]} ended:\n{self.log.read_text()[-2000:]}")
+            raise AssertionError(f"{self.command[0]} ended:\n{self.log.read_text()[-2000:]}")
         return self._ready()
 
     def kill(self) -> None:
@@ -370,6 +370,16 @@ def redis_url() -> str:
     url = REDIS.wanted()
     flush_redis(url)
     return url
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[tuple[str, Process]]:
+    """One that a test may end, with a password."""
+    REDIS.wanted()
+    url, server = start_redis(tmp_path, "--requirepass", "open sesame")
+    server.start()
+    yield url.replace("redis://", "redis://:open%20sesame@"), server
+    server.kill()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,8 +22,7 @@ from shop.core.notifications.service import Mailer
 from shop.core.users.admins import Staffing
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.consumer import Consumer
-from shop.entrypoints.actors.desk import Desk
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import desks_of
 from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.consumers.reactions import reactions
@@ -164,8 +163,7 @@ async def a_shop(
         sandbox = settings.payments.provider == "sandbox"
         site = await make_site(container, SiteRules(limits=limits, sandbox=sandbox))
         watch = await container.get(CatalogWatch)
-        kinds = (CartDesk, CheckoutDesk, SettlementDesk)
-        desks: list[Desk[Any, Any]] = [await container.get(kind) for kind in kinds]
+        desks = await desks_of(container)
         imports = await container.get(ImportDesk)
         clock = await container.get(Clock)
         assert isinstance(clock, ManualClock)

@@ -12,7 +12,7 @@ from dishka import AsyncContainer
 
 from shop.core.kernel.access import Role
 from shop.core.users.admins import Staffing
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import desks_of
 from shop.entrypoints.http.site import SiteRules, make_site
 from tests.kit.containers import running, settings_for
 
@@ -139,7 +139,7 @@ async def a_storefront(folder: Path, theme: str = "", **changes: Any) -> AsyncIt
     """The whole HTTP side over SQLite, with its desks at work."""
     async with running(settings_for("sqlite", folder, **changes)) as container:
         site = await make_site(container, SiteRules(limits=False, theme=theme))
-        desks = [await container.get(kind) for kind in (CartDesk, CheckoutDesk, SettlementDesk)]
+        desks = await desks_of(container)
         at_work = [asyncio.create_task(cast(Any, desk).run()) for desk in desks]
         await asyncio.sleep(0)
         storefront = Storefront(container, site.edge)

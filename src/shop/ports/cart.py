@@ -1,8 +1,8 @@
-"""Carts at rest."""
+"""Carts at rest, and those kept at hand to be shown."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shop.core.cart.model import Cart
@@ -26,3 +26,23 @@ class Carts(Protocol):
     @abstractmethod
     async def forget(self, before: datetime, limit: int) -> int:
         """Drop carts nobody touched since then, at most `limit`; returns how many."""
+
+
+#: How long a cart is kept at hand.
+SHOWN_FOR = timedelta(minutes=1)
+
+
+class CartCache(Protocol):
+    """Carts as they are stored, common to all replicas; they may be forgotten at any moment.
+
+    Good for showing a cart, never for deciding about one. No call raises, and none takes longer
+    than a moment. An older cart is found in place of a newer one for `SHOWN_FOR` at most, and
+    only where whoever stored the newer one could not tell.
+    """
+
+    @abstractmethod
+    async def find(self, owners: Iterable[str]) -> dict[str, Cart]: ...
+
+    @abstractmethod
+    async def keep(self, carts: Sequence[Cart]) -> None:
+        """To be told of what was committed; never takes the place of what is newer."""

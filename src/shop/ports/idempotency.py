@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -54,3 +54,21 @@ class Idempotency(Protocol):
     @abstractmethod
     async def forget(self, before: datetime) -> int:
         """Drop what is older; returns how many."""
+
+
+#: Whoever lost an answer asks again soon; the database knows the key for longer.
+AT_HAND = timedelta(minutes=10)
+
+
+class AnswerCache(Protocol):
+    """Committed answers, common to all replicas; they may be forgotten at any moment.
+
+    No call raises, and none takes longer than a moment.
+    """
+
+    @abstractmethod
+    async def find(self, keys: Iterable[IdempotencyKey]) -> dict[IdempotencyKey, Remembered]: ...
+
+    @abstractmethod
+    async def keep(self, rows: Sequence[Remembered]) -> None:
+        """To be told of rows with an answer, once they are committed; the first one stays."""

@@ -34,6 +34,14 @@ class Shelf(Protocol):
         """Write lines of the ledger."""
 
 
+class ShelfReads(Protocol):
+    """Queries."""
+
+    @abstractmethod
+    async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        """As `Shelf` does: what is committed now."""
+
+
 class StockLevels(Struct, frozen=True):
     """How many variants have little left, nothing left, and more held than is there (never)."""
 

@@ -31,6 +31,13 @@ class Emails(Protocol):
     async def save(self, emails: Sequence[Email]) -> list[Email]:
         """Raises `StaleWrite`."""
 
+    @abstractmethod
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
+        """Those to be sent by now, the longest due first.
+
+        They are the caller's until `until`: nobody else is given them before.
+        """
+
 
 class EmailFilter(Struct, frozen=True, kw_only=True):
     status: EmailStatus | None = None

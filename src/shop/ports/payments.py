@@ -49,6 +49,13 @@ class Payments(Protocol):
     async def save(self, payments: Sequence[Payment]) -> list[Payment]:
         """Raises `StaleWrite`."""
 
+    @abstractmethod
+    async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
+        """Payments whose link the gateway is to be asked about by now, the longest due first.
+
+        They are the caller's until `until`: nobody else is given them before.
+        """
+
 
 class Refunds(Protocol):
     """Call only inside an open unit of work."""
@@ -67,6 +74,10 @@ class Refunds(Protocol):
     @abstractmethod
     async def save(self, refunds: Sequence[Refund]) -> list[Refund]:
         """Raises `StaleWrite`."""
+
+    @abstractmethod
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Refund]:
+        """Refunds to ask for by now, the longest due first; the caller's until `until`."""
 
 
 class WebhookLog(Protocol):

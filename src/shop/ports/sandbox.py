@@ -72,5 +72,9 @@ class SandboxBooks(Protocol):
         """Webhooks to be sent by now, the longest waiting first."""
 
     @abstractmethod
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[SandboxHook]:
+        """The same, for the caller alone until `until`: nobody else is given them before."""
+
+    @abstractmethod
     async def sent(self, done: Sequence[str], again: Sequence[SandboxHook]) -> None:
         """Forget the webhooks that arrived (or never will), and put off the others."""

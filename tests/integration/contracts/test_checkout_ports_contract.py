@@ -15,7 +15,7 @@ from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import CartId, LineId, OrderId, VariantId
 from shop.ports.cart import Carts
 from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
-from shop.ports.inventory import Shelf, StockLedger
+from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.uow import UnitOfWork
 from tests.kit.clock import NOON
 from tests.kit.goods import on_shelf, stocked
@@ -92,6 +92,9 @@ async def test_the_shelf_says_what_can_be_sold(container: AsyncContainer) -> Non
         found = await shelf.lock([variant, VariantId(uuid4())])
         assert list(found) == [variant]
         assert (found[variant].price.amount, found[variant].available) == (12_300, 7)
+    reads = await container.get(ShelfReads)
+    assert await reads.find([variant, VariantId(uuid4()), variant]) == found
+    assert await reads.find([]) == {}
 
 
 async def test_stock_changes_add_up(container: AsyncContainer) -> None:

@@ -118,6 +118,31 @@ async def test_mails_are_due_when_their_time_has_come(
     assert await reads.due(clock.now(), 1) == [now]
 
 
+async def test_what_is_due_is_taken_once_the_longest_due_first_until_its_time_is_over(
+    container: AsyncContainer, clock: ManualClock
+) -> None:
+    first, second, third = [await an_email(container) for _ in range(3)]
+    second = replace(second, next_try_at=clock.now() - MINUTE)
+    third = replace(third, next_try_at=clock.now() + MINUTE)
+    await stored(container, first, second, third)
+    until = clock.now() + MINUTE / 2
+
+    async def take(most: int) -> list[Email]:
+        async with container() as scope:
+            uow = await scope.get(UnitOfWork)
+            repo: Emails = await scope.get(Emails)
+            async with uow.begin():
+                return await repo.take_due(clock.now(), until, most)
+
+    assert await take(1) == [replace(second, next_try_at=until)]
+    assert await take(5) == [replace(first, next_try_at=until)]
+    assert await take(5) == []
+    reads = await container.get(EmailReads)
+    assert await reads.get(first.id) == replace(first, next_try_at=until)
+    clock.advance(30)
+    assert {email.id for email in await take(5)} == {first.id, second.id}
+
+
 async def test_pages_are_filtered_and_follow_one_another(container: AsyncContainer) -> None:
     mine = [await an_email(container, "Asha@example.com") for _ in range(3)]
     other = await an_email(container, "ravi@example.com")

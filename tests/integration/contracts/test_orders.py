@@ -177,6 +177,13 @@ async def test_refunds_are_found_when_they_are_due(container: AsyncContainer) ->
             await refunds.add([refund])
         assert await reads.refunds_due(NOON, 9) == [refund]
         assert await reads.refunds_due(NOON - timedelta(seconds=1), 9) == []
+        later = NOON + timedelta(minutes=3)
+        async with uow.begin():
+            assert await refunds.take_due(NOON - timedelta(seconds=1), later, 9) == []
+            assert await refunds.take_due(NOON, later, 9) == [replace(refund, next_try_at=later)]
+            assert await refunds.take_due(NOON, later, 9) == []
+        assert await reads.refunds_due(NOON, 9) == []
+        assert await reads.refunds_due(later, 9) == [replace(refund, next_try_at=later)]
         async with uow.begin():
             done = replace(
                 refund,
@@ -207,6 +214,14 @@ async def test_payments_without_link_and_those_to_check_are_found(
         assert await reads.unlinked(NOON + timedelta(seconds=1), 9) == [bare]
         assert await reads.unlinked(NOON, 9) == []
         assert await reads.to_check(NOON, 9) == [bare]
+        later = NOON + timedelta(minutes=4)
+        async with uow.begin():
+            assert await payments.take_to_check(NOON - timedelta(seconds=1), later, 9) == []
+            taken = await payments.take_to_check(NOON, later, 9)
+            assert taken == [replace(bare, check_at=later)]
+            assert await payments.take_to_check(NOON, later, 9) == []
+        assert await reads.to_check(NOON, 9) == []
+        assert await reads.to_check(later, 9) == taken
         async with uow.begin():
             await payments.save([replace(bare, status=PaymentStatus.CANCELLED, check_at=None)])
     assert await reads.unlinked(NOON + timedelta(seconds=1), 9) == []

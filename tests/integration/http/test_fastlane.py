@@ -264,6 +264,23 @@ async def test_what_one_replica_made_serves_the_other_as_it_is() -> None:
     assert (await other.get(f"{LIST}?page=2")).json() == {"items": ["other"]}
 
 
+async def test_many_who_ask_at_once_ask_the_common_cache_once_as_well() -> None:
+    class Slow(MemoryCache):
+        asked = 0
+
+        async def get(self, key: str) -> bytes | None:
+            self.asked += 1
+            await asyncio.sleep(0)
+            return await super().get(key)
+
+    shared = Slow(ManualClock())
+    lane = Lane(shared=shared)
+    await lane.watch.look()
+    answers = await asyncio.gather(*(lane.get() for _ in range(8)))
+    assert (shared.asked, lane.behind.calls) == (1, 1)
+    assert {answer.content for answer in answers} == {lane.behind.body}
+
+
 async def test_after_a_change_no_replica_gives_what_was_made_before() -> None:
     one, other = await _replicas()
     await one.get()

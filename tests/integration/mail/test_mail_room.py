@@ -1,7 +1,7 @@
 """Sending what is queued, and the back office's view of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -20,7 +20,7 @@ from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.problems import PROBLEMS
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
 from shop.ports.notifications import Letter, Post
-from shop.ports.system import Clock, Ids, Lease
+from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 from tests.kit.clock import ManualClock
 from tests.kit.orders import staff, using
@@ -64,7 +64,6 @@ async def send(container: AsyncContainer, transport: MailTransport) -> int:
             await scope.get(Emails),
             await scope.get(EmailReads),
             transport,
-            await scope.get(Lease),
             await scope.get(Clock),
             await scope.get(Ids),
         )
@@ -94,15 +93,52 @@ async def test_a_refused_mail_is_tried_again_later_and_not_for_ever(
     assert (mail.status, mail.attempts) == (EmailStatus.FAILED, MOST_TRIES)
 
 
-async def test_two_mailers_do_not_send_at_once(
-    container: AsyncContainer, clock: ManualClock
+async def test_two_mailers_share_what_is_due_and_nobody_gets_a_mail_twice(
+    container: AsyncContainer,
+) -> None:
+    names = [f"buyer-{number:02}" for number in range(20)]
+    await queued(container, *names)
+    meeting = asyncio.Barrier(2)
+
+    class Counting(MailTransport):
+        """It has sent nothing yet when the other one takes its share."""
+
+        def __init__(self) -> None:
+            self.sent: list[str] = []
+
+        async def send(self, email: Email) -> None:
+            if not self.sent:
+                self.sent.append(email.to)
+                await meeting.wait()
+            else:
+                self.sent.append(email.to)
+
+    one, other = Counting(), Counting()
+    async with asyncio.timeout(20):
+        done = await asyncio.gather(send(container, one), send(container, other))
+    assert min(done) > 0
+    assert sum(done) == 20
+    assert sorted(one.sent + other.sent) == [f"{name}@example.com" for name in names]
+
+
+@pytest.mark.parametrize(("repeatable", "seconds"), [(True, 10), (False, 60)])
+async def test_the_mails_of_a_mailer_that_died_go_out_after_a_while(
+    container: AsyncContainer, clock: ManualClock, seconds: int, *, repeatable: bool
 ) -> None:
     await queued(container, "asha")
-    lease = await container.get(Lease)
-    assert await lease.hold("mailer", "another", timedelta(seconds=60))
-    assert await send(container, Moody()) == 0
-    clock.advance(60)
-    assert await send(container, Moody()) == 1
+
+    class Dying(MailTransport):
+        async def send(self, email: Email) -> None:
+            raise asyncio.CancelledError(email.to)
+
+    dying, living = Dying(), Moody()
+    dying.repeatable = living.repeatable = repeatable
+    with pytest.raises(asyncio.CancelledError):
+        await send(container, dying)
+    clock.advance(seconds - 1)
+    assert await send(container, living) == 0
+    clock.advance(1)
+    assert await send(container, living) == 1
 
 
 async def test_a_customer_sees_no_mails(container: AsyncContainer) -> None:

@@ -16,7 +16,7 @@ from shop.core.notifications.service import Mailer
 from shop.ports.checkup import Unwell
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
 from shop.ports.notifications import Letter, Post
-from shop.ports.system import Clock, Ids, Lease
+from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 from tests.kit.certificates import Certificate
 from tests.kit.clock import ManualClock
@@ -78,7 +78,6 @@ async def send(container: AsyncContainer, transport: MailTransport) -> None:
             await scope.get(Emails),
             await scope.get(EmailReads),
             transport,
-            await scope.get(Lease),
             await scope.get(Clock),
             await scope.get(Ids),
         )
@@ -326,14 +325,12 @@ async def test_two_who_send_at_once_send_each_mail_once(
     container: AsyncContainer, clock: ManualClock, office: PostOffice, transport: SmtpMail
 ) -> None:
     await queue(container, "asha")
-    lease = await container.get(Lease)
 
     class Slow(MailTransport):
-        """So slow that its lease runs out, and another one comes."""
+        """So slow that another one comes meanwhile."""
 
         async def send(self, email: Email) -> None:
             clock.advance(20)
-            await lease.release("mailer", "nobody")
             await send(container, transport)
             await transport.send(email)
 

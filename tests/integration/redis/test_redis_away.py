@@ -1,10 +1,9 @@
 """Redis shared, gone, hanging, flushed: slower perhaps, never wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from shop.adapters.redis.line import TIMEOUT, Line
 from shop.adapters.system.clock import SystemClock
 from shop.ports.checkup import Unwell
 from tests.kit.process import free_port
-from tests.kit.servers import REDIS, Process, flush_redis, start_redis
+from tests.kit.servers import Process, flush_redis
 
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(milliseconds=1)
@@ -27,16 +26,6 @@ async def line_to(url: str) -> AsyncIterator[Line]:
     line = Line(url, chance=lambda: 0.0)
     yield line
     await line.close()
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[tuple[str, Process]]:
-    """One that a test may end, with a password."""
-    REDIS.wanted()
-    url, server = start_redis(tmp_path, "--requirepass", "open sesame")
-    server.start()
-    yield url.replace("redis://", "redis://:open%20sesame@"), server
-    server.kill()
 
 
 async def test_replicas_remember_together(redis_url: str) -> None:

@@ -90,6 +90,15 @@ async def test_a_webhook_that_is_refused_or_not_heard_is_sent_again_later() -> N
         assert await SandboxWebhooks(books, gateway, clock, Uuid7(), url).deliver_due() == 2
 
 
+async def test_of_two_who_deliver_at_once_each_sends_its_own() -> None:
+    clock = ManualClock()
+    books, gateway = await paid(clock)
+    async with listening(200) as (url, heard):
+        two = [SandboxWebhooks(books, gateway, clock, Uuid7(), url) for _ in range(2)]
+        assert sum(await asyncio.gather(*(sender.deliver_due() for sender in two))) == 2
+    assert len(heard) == 2
+
+
 async def test_the_callback_is_signed_as_the_gateways_own_library_expects() -> None:
     _, gateway = await paid(ManualClock())
     query = {

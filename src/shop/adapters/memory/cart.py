@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from shop.adapters.memory.store import MemoryUnitOfWork
 from shop.core.cart.model import Cart
 from shop.core.kernel.errors import StaleWrite
-from shop.ports.cart import Carts
+from shop.ports.cart import SHOWN_FOR, CartCache, Carts
+from shop.ports.system import Clock
 
 
 class MemoryCarts(Carts):
@@ -41,3 +42,21 @@ class MemoryCarts(Carts):
         for owner in old:
             del have[owner]
         return len(old)
+
+
+class MemoryCartCache(CartCache):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[Cart, datetime]] = {}
+
+    async def find(self, owners: Iterable[str]) -> dict[str, Cart]:
+        now = self._clock.now()
+        self._kept = {owner: kept for owner, kept in self._kept.items() if kept[1] > now}
+        return {owner: self._kept[owner][0] for owner in owners if owner in self._kept}
+
+    async def keep(self, carts: Sequence[Cart]) -> None:
+        known = await self.find(cart.owner for cart in carts)
+        for cart in carts:
+            have = known.get(cart.owner)
+            if have is None or (have.id, have.version) < (cart.id, cart.version):
+                self._kept[cart.owner] = cart, self._clock.now() + SHOWN_FOR

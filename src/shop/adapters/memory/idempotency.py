@@ -7,7 +7,14 @@ from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryUnitOfWork
 from shop.core.kernel.errors import StaleWrite
-from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
+from shop.ports.idempotency import (
+    AT_HAND,
+    AnswerCache,
+    Idempotency,
+    IdempotencyKey,
+    Remembered,
+)
+from shop.ports.system import Clock
 
 
 class MemoryIdempotency(Idempotency):
@@ -36,3 +43,18 @@ class MemoryIdempotency(Idempotency):
         for key in old:
             del have[key]
         return len(old)
+
+
+class MemoryAnswerCache(AnswerCache):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: dict[IdempotencyKey, tuple[Remembered, datetime]] = {}
+
+    async def find(self, keys: Iterable[IdempotencyKey]) -> dict[IdempotencyKey, Remembered]:
+        now = self._clock.now()
+        self._kept = {key: kept for key, kept in self._kept.items() if kept[1] > now}
+        return {key: self._kept[key][0] for key in keys if key in self._kept}
+
+    async def keep(self, rows: Sequence[Remembered]) -> None:
+        for row in rows:
+            self._kept.setdefault(row.key, (row, self._clock.now() + AT_HAND))

@@ -8,7 +8,7 @@ from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.inventory.model import Sellable, StockChange, StockMove
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import VariantId
-from shop.ports.inventory import Shelf, StockLedger, StockLevels
+from shop.ports.inventory import Shelf, ShelfReads, StockLedger, StockLevels
 
 
 class MemoryShelf(Shelf):
@@ -37,6 +37,15 @@ class MemoryShelf(Shelf):
 
     async def record(self, moves: Sequence[StockMove]) -> None:
         self._uow.table("stock_moves").update({move.id: move for move in moves})
+
+
+class MemoryShelfReads(ShelfReads):
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        shelf = self._store.table("shelf")
+        return {id_: shelf[id_] for id_ in variants if id_ in shelf}
 
 
 class MemoryStockLedger(StockLedger):

@@ -1,6 +1,6 @@
 """Mails in memory, and a post that only keeps them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -44,6 +44,12 @@ class MemoryEmails(Emails):
             table[email.id] = email
         return saved
 
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
+        table = self._uow.table("emails")
+        taken = [replace(one, next_try_at=until) for one in _due(table.values(), now)[:limit]]
+        table.update({one.id: one for one in taken})
+        return taken
+
 
 class MemoryEmailReads(EmailReads):
     def __init__(self, store: MemoryStore) -> None:
@@ -67,9 +73,7 @@ class MemoryEmailReads(EmailReads):
         return Page(shown, next_cursor=shown[-1].id.hex if len(found) > limit else None)
 
     async def due(self, now: datetime, limit: int) -> list[Email]:
-        due = [(email.next_try_at, email) for email in self._emails() if email.next_try_at]
-        ripe = sorted((pair for pair in due if pair[0] <= now), key=lambda pair: pair[0])
-        return [email for _, email in ripe][:limit]
+        return _due(self._emails(), now)[:limit]
 
     def _emails(self) -> list[Email]:
         return list(self._store.table("emails").values())
@@ -85,6 +89,11 @@ class MemoryMail(MailTransport):
 
     async def send(self, email: Email) -> None:
         self.sent[email.id] = email
+
+
+def _due(emails: Iterable[Email], now: datetime) -> list[Email]:
+    due = [(email.next_try_at, email.id, email) for email in emails if email.next_try_at]
+    return [email for at, _, email in sorted(due, key=lambda found: found[:2]) if at <= now]
 
 
 def _after(cursor: str) -> UUID:

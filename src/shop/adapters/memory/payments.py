@@ -55,6 +55,12 @@ class MemoryPayments(Payments):
             table[payment.id] = payment
         return saved
 
+    async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
+        table = self._uow.table("payments")
+        taken = [replace(one, check_at=until) for one in _to_check(table, now)[:limit]]
+        table.update({one.id: one for one in taken})
+        return taken
+
     def _claim(self, payment: Payment) -> None:
         """The gateway's id belongs to one payment."""
         owners = self._uow.table("provider_payments")
@@ -87,6 +93,12 @@ class MemoryRefunds(Refunds):
                 raise StaleWrite("Somebody else changed this refund first.")
             table[refund.id] = refund
         return saved
+
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Refund]:
+        table = self._uow.table("refunds")
+        taken = [replace(one, next_try_at=until) for one in _refunds_due(table, now)[:limit]]
+        table.update({one.id: one for one in taken})
+        return taken
 
 
 class MemoryWebhookLog(WebhookLog):
@@ -125,11 +137,7 @@ class MemoryPaymentReads(PaymentReads):
         return found
 
     async def refunds_due(self, now: datetime, limit: int) -> list[Refund]:
-        table = self._store.table("refunds").values()
-        due = [
-            (one.next_try_at, one) for one in table if one.next_try_at and one.next_try_at <= now
-        ]
-        return [one for _, one in sorted(due, key=lambda pair: pair[0])][:limit]
+        return _refunds_due(self._store.table("refunds"), now)[:limit]
 
     async def unlinked(self, before: datetime, limit: int) -> list[Payment]:
         return [
@@ -142,11 +150,20 @@ class MemoryPaymentReads(PaymentReads):
         ][:limit]
 
     async def to_check(self, now: datetime, limit: int) -> list[Payment]:
-        due = [(one.check_at, one) for one in self._payments() if one.check_at]
-        return [one for at, one in sorted(due, key=lambda pair: pair[0]) if at <= now][:limit]
+        return _to_check(self._store.table("payments"), now)[:limit]
 
     def _payments(self) -> list[Payment]:
         return sorted(self._store.table("payments").values(), key=lambda one: one.id)
+
+
+def _to_check(table: Table, now: datetime) -> list[Payment]:
+    due = [(one.check_at, one.id, one) for one in table.values() if one.check_at]
+    return [one for at, _, one in sorted(due, key=lambda found: found[:2]) if at <= now]
+
+
+def _refunds_due(table: Table, now: datetime) -> list[Refund]:
+    due = [(one.next_try_at, one.id, one) for one in table.values() if one.next_try_at]
+    return [one for at, _, one in sorted(due, key=lambda found: found[:2]) if at <= now]
 
 
 def _of_orders(table: Table, order_ids: Iterable[OrderId]) -> dict[OrderId, list[Payment]]:

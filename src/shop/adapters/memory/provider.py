@@ -4,7 +4,7 @@ from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.memory.backup import NoBackup
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
-from shop.adapters.memory.cart import MemoryCarts
+from shop.adapters.memory.cart import MemoryCartCache, MemoryCarts
 from shop.adapters.memory.checkup import InProcess
 from shop.adapters.memory.clients import (
     MemoryAuthorizationCodes,
@@ -20,8 +20,8 @@ from shop.adapters.memory.events import (
     MemoryOutbox,
 )
 from shop.adapters.memory.factors import MemorySecondFactors, MemoryTickets
-from shop.adapters.memory.idempotency import MemoryIdempotency
-from shop.adapters.memory.inventory import MemoryShelf, MemoryStockLedger
+from shop.adapters.memory.idempotency import MemoryAnswerCache, MemoryIdempotency
+from shop.adapters.memory.inventory import MemoryShelf, MemoryShelfReads, MemoryStockLedger
 from shop.adapters.memory.leases import MemoryLease
 from shop.adapters.memory.secrets import MemorySecrets
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, MemoryUnits, NoSchema
@@ -36,7 +36,7 @@ from shop.adapters.memory.users import (
 from shop.ports.backup import DatabaseBackup
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
 from shop.ports.cache import Cache, RateLimiter, SteadyCache
-from shop.ports.cart import Carts
+from shop.ports.cart import CartCache, Carts
 from shop.ports.checkout import Buyers
 from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
 from shop.ports.clients import (
@@ -47,8 +47,8 @@ from shop.ports.clients import (
     SigningKeys,
 )
 from shop.ports.factors import SecondFactors, Tickets
-from shop.ports.idempotency import Idempotency
-from shop.ports.inventory import Shelf, StockLedger
+from shop.ports.idempotency import AnswerCache, Idempotency
+from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
 from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
 from shop.ports.uow import UnitOfWork, Units
@@ -89,6 +89,10 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.REQUEST)
     def shelf(self, uow: MemoryUnitOfWork) -> Shelf:
         return MemoryShelf(uow)
+
+    @provide(scope=Scope.APP)
+    def shelf_reads(self, store: MemoryStore) -> ShelfReads:
+        return MemoryShelfReads(store)
 
     @provide(scope=Scope.APP)
     def stock_ledger(self, store: MemoryStore) -> StockLedger:
@@ -204,6 +208,14 @@ class MemoryCaching(Provider):
     @provide
     def limiter(self, clock: Clock) -> RateLimiter:
         return MemoryRateLimiter(clock)
+
+    @provide
+    def carts(self, clock: Clock) -> CartCache:
+        return MemoryCartCache(clock)
+
+    @provide
+    def answers(self, clock: Clock) -> AnswerCache:
+        return MemoryAnswerCache(clock)
 
     @provide
     def checkup(self) -> CacheCheckup:

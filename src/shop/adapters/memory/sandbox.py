@@ -46,6 +46,11 @@ class MemorySandboxBooks(SandboxBooks):
         waiting = [hook for hook in self._hooks.values() if hook.next_try_at <= now]
         return sorted(waiting, key=lambda hook: hook.next_try_at)[:limit]
 
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[SandboxHook]:
+        taken = [replace(hook, next_try_at=until) for hook in await self.due(now, limit)]
+        self._hooks.update({hook.id: hook for hook in taken})
+        return taken
+
     async def sent(self, done: Sequence[str], again: Sequence[SandboxHook]) -> None:
         for event_id in done:
             self._hooks.pop(event_id, None)

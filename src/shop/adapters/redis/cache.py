@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from shop.adapters.redis.line import Line, Together
+from shop.adapters.redis.line import Line, Script, Together
 from shop.ports.cache import Cache, RateLimiter, SteadyCache, Verdict
 
 _PREFIX = "shop:"
@@ -31,12 +31,27 @@ return {0, busy}
 """
 _MICRO = 1_000_000
 _Hit = tuple[str, int, int]
+#: Key, value, how long in milliseconds, and `NX` where it must not replace another.
+_Write = tuple[str, bytes, int, str]
+
+_PUT = Script("""
+local put = {}
+for n, key in ipairs(KEYS) do
+  local value, lasts, how = ARGV[3 * n - 2], ARGV[3 * n - 1], ARGV[3 * n]
+  local done
+  if how == 'NX' then done = redis.call('SET', key, value, 'PX', lasts, 'NX')
+  else done = redis.call('SET', key, value, 'PX', lasts) end
+  put[n] = done and 1 or 0
+end
+return put
+""")
 
 
 class RedisCache(Cache):
     def __init__(self, line: Line) -> None:
         self._line = line
         self._reads: Together[str, bytes | None] = Together(self._read)
+        self._writes: Together[_Write, Any] = Together(self._write)
 
     async def get(self, key: str) -> bytes | None:
         return await self._reads.ask(_PREFIX + key)
@@ -56,13 +71,16 @@ class RedisCache(Cache):
         return found
 
     async def put(self, key: str, value: bytes, ttl: timedelta) -> None:
-        await self._line.ask(lambda redis: redis.set(_PREFIX + key, value, px=ttl))
+        await self._writes.ask((_PREFIX + key, value, _ms(ttl), ""))
 
     async def add(self, key: str, value: bytes, ttl: timedelta) -> bool:
-        def ask(redis: Redis) -> Awaitable[Any]:
-            return redis.set(_PREFIX + key, value, px=ttl, nx=True)
+        return bool(await self._writes.ask((_PREFIX + key, value, _ms(ttl), "NX")))
 
-        return bool(await self._line.ask(ask))
+    async def _write(self, writes: Sequence[_Write]) -> Sequence[Any] | None:
+        keys = [key for key, _, _, _ in writes]
+        rest = [what for _, *how in writes for what in how]
+        done: Sequence[Any] | None = await self._line.ask(lambda redis: _PUT(redis, keys, rest))
+        return done
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
@@ -79,6 +97,10 @@ class RedisCache(Cache):
     async def drop(self, *keys: str) -> None:
         if keys:
             await self._line.ask(lambda redis: redis.delete(*[_PREFIX + key for key in keys]))
+
+
+def _ms(span: timedelta) -> int:
+    return max(1, round(span.total_seconds() * 1000))
 
 
 class SteadyRedisCache(RedisCache, SteadyCache):

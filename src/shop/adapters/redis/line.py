@@ -1,6 +1,7 @@
 """The way to Redis: short timeouts, and none of them waited for twice in a row."""
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
@@ -10,7 +11,7 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as LostConnection, RedisError
+from redis.exceptions import ConnectionError as LostConnection, NoScriptError, RedisError
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -81,6 +82,21 @@ class Line:
 
     async def close(self) -> None:
         await self.client.aclose(close_connection_pool=True)
+
+
+class Script:
+    """A step that the server does as one. For many keys at once: a client has more work with as
+    many calls in a pipeline than the server has with all of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._hash = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, redis: Redis, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return await redis.evalsha(self._hash, len(keys), *keys, *arguments)
+        except NoScriptError:  # it was started again, or flushed; this makes it known as well
+            return await redis.eval(self._text, len(keys), *keys, *arguments)
 
 
 class Together(Generic[Q, A]):

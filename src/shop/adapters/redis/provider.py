@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator, Callable
 
 from dishka import Provider, Scope, provide
 
+from shop.adapters.redis.answers import RedisAnswerCache
 from shop.adapters.redis.cache import RedisCache, RedisRateLimiter, SteadyRedisCache
+from shop.adapters.redis.carts import RedisCartCache
 from shop.adapters.redis.checkup import RedisCheckup
 from shop.adapters.redis.line import Line
 from shop.ports.cache import Cache, RateLimiter, SteadyCache
+from shop.ports.cart import CartCache
 from shop.ports.checkup import CacheCheckup
+from shop.ports.idempotency import AnswerCache
 from shop.ports.system import Clock
 
 
@@ -45,6 +49,14 @@ class RedisCaching(Provider):
     @provide
     def limiter(self, line: Line, clock: Clock) -> RateLimiter:
         return RedisRateLimiter(line, self._own_limiter(clock))
+
+    @provide
+    def carts(self, line: Line) -> CartCache:
+        return RedisCartCache(line)
+
+    @provide
+    def answers(self, line: Line) -> AnswerCache:
+        return RedisAnswerCache(line)
 
     @provide
     def checkup(self) -> CacheCheckup:

@@ -17,7 +17,7 @@ from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
 from shop.core.kernel.ids import OrderId, ProductId, VariantId
 from shop.core.kernel.money import Money
-from shop.ports.inventory import Shelf, StockLedger, StockLevels
+from shop.ports.inventory import Shelf, ShelfReads, StockLedger, StockLevels
 
 _SELLABLE = (
     sa.select(
@@ -116,6 +116,18 @@ class SqlShelf(Shelf):
     async def record(self, moves: Sequence[StockMove]) -> None:
         conn = self._uow.conn
         await conn.many(_RECORD, [_to_row(conn, move) for move in moves])
+
+
+class SqlShelfReads(ShelfReads):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        ids = sorted({variant.bytes for variant in variants})
+        if not ids:
+            return {}
+        rows = await self._database.read(lambda conn: conn.fetch(_FIND, ids))
+        return {found.variant_id: found for found in map(_to_sellable, rows)}
 
 
 class SqlStockLedger(StockLedger):

@@ -14,6 +14,7 @@ from shop.adapters.sql.conn import Conn, Hot, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import lost
 from shop.adapters.sql.inserts import insert_new
+from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import emails
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.kernel.errors import Malformed
@@ -41,6 +42,7 @@ _UPDATE = Hot(
     )
     .where(emails.c.id == bindparam("email"), emails.c.version == bindparam("seen"))
 )
+_QUEUE = Queue(emails, emails.c.next_try_at)
 _DUE = (
     sa.select(emails)
     .where(emails.c.next_try_at <= bindparam("now"))
@@ -84,6 +86,10 @@ class SqlEmails(Emails):
         if await conn.many(_UPDATE, rows) != len(rows):
             raise lost("this mail")
         return [replace(email, version=email.version + 1) for email in emails]
+
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
+        rows = await _QUEUE.take(self._uow.conn, now, until, limit)
+        return [replace(to_email(row), next_try_at=until) for row in rows]
 
 
 class SqlEmailReads(EmailReads):

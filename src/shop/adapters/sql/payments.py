@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 from shop.adapters.sql.conn import Conn, Hot, to_moment
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import Taken, lost
+from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import payments, refunds, webhook_events
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.kernel.ids import OrderId, PaymentId, RefundId
@@ -74,6 +75,9 @@ _TO_CHECK = (
     .order_by(payments.c.check_at)
     .limit(bindparam("most"))
 )
+
+_CHECKS = Queue(payments, payments.c.check_at)
+_REFUNDS = Queue(refunds, refunds.c.next_try_at)
 
 _REFUND_BY_ID = Hot(sa.select(*refunds.c).where(_among(refunds.c.id)))
 _REFUND_BY_PROVIDER = Hot(sa.select(*refunds.c).where(_among(refunds.c.provider_refund_id)))
@@ -154,6 +158,10 @@ class SqlPayments(Payments):
         await _update(conn, _UPDATE, rows, "this payment")
         return [replace(one, version=one.version + 1) for one in payments]
 
+    async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
+        rows = await _CHECKS.take(self._uow.conn, now, until, limit)
+        return [replace(_payment_of(row), check_at=until) for row in rows]
+
 
 class SqlRefunds(Refunds):
     def __init__(self, uow: SqlUnitOfWork) -> None:
@@ -189,6 +197,10 @@ class SqlRefunds(Refunds):
         ]
         await _update(conn, _UPDATE_REFUND, rows, "this refund")
         return [replace(one, version=one.version + 1) for one in refunds]
+
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Refund]:
+        rows = await _REFUNDS.take(self._uow.conn, now, until, limit)
+        return [replace(_refund_of(row), next_try_at=until) for row in rows]
 
 
 async def _update(conn: Conn, how: Hot, rows: Sequence[tuple[Any, ...]], what: str) -> None:

@@ -16,7 +16,7 @@ from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.factors import SqlSecondFactors, SqlTickets
 from shop.adapters.sql.idempotency import SqlIdempotency
-from shop.adapters.sql.inventory import SqlShelf, SqlStockLedger
+from shop.adapters.sql.inventory import SqlShelf, SqlShelfReads, SqlStockLedger
 from shop.adapters.sql.leases import SqlLease
 from shop.adapters.sql.secrets import SqlSecrets
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
@@ -35,7 +35,7 @@ from shop.ports.clients import (
 )
 from shop.ports.factors import SecondFactors, Tickets
 from shop.ports.idempotency import Idempotency
-from shop.ports.inventory import Shelf, StockLedger
+from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
 from shop.ports.system import Clock, Ids, Lease, Secrets
 from shop.ports.uow import UnitOfWork, Units
@@ -64,6 +64,10 @@ class SqlStorage(Provider):
     @provide(scope=Scope.REQUEST)
     def shelf(self, uow: SqlUnitOfWork) -> Shelf:
         return SqlShelf(uow)
+
+    @provide(scope=Scope.APP)
+    def shelf_reads(self, database: Database) -> ShelfReads:
+        return SqlShelfReads(database)
 
     @provide(scope=Scope.APP)
     def stock_ledger(self, database: Database) -> StockLedger:

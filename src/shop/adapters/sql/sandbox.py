@@ -12,6 +12,7 @@ from sqlalchemy import bindparam
 from shop.adapters.sql.conn import Conn, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import Taken, lost
+from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import sandbox_links, sandbox_refunds, sandbox_webhooks
 from shop.ports.sandbox import SandboxBooks, SandboxHook, SandboxLink, SandboxRefund
 
@@ -34,6 +35,7 @@ _REFUNDS_OF = sa.select(sandbox_refunds).where(
 )
 _ADD_REFUND = sandbox_refunds.insert()
 _ADD_HOOK = sandbox_webhooks.insert()
+_QUEUE = Queue(sandbox_webhooks, sandbox_webhooks.c.next_try_at)
 _DUE = (
     sa.select(sandbox_webhooks)
     .where(sandbox_webhooks.c.next_try_at <= bindparam("now"))
@@ -120,12 +122,12 @@ class SqlSandboxBooks(SandboxBooks):
     async def due(self, now: datetime, limit: int) -> list[SandboxHook]:
         params = {"now": now, "most": limit}
         rows = await self._database.read(lambda c: c.rows(_DUE, params))
-        return [
-            SandboxHook(
-                id=row.id, body=row.body, attempts=row.attempts, next_try_at=row.next_try_at
-            )
-            for row in rows
-        ]
+        return [_to_hook(row) for row in rows]
+
+    async def take_due(self, now: datetime, until: datetime, limit: int) -> list[SandboxHook]:
+        async with self._database.unit() as conn:
+            rows = await _QUEUE.take(conn, now, until, limit)
+        return [replace(_to_hook(row), next_try_at=until) for row in rows]
 
     async def sent(self, done: Sequence[str], again: Sequence[SandboxHook]) -> None:
         later = [
@@ -141,6 +143,10 @@ class SqlSandboxBooks(SandboxBooks):
 async def _queue(conn: Conn, hooks: Sequence[SandboxHook]) -> None:
     if hooks:
         await conn.run(_ADD_HOOK, [msgspec.structs.asdict(hook) for hook in hooks])
+
+
+def _to_hook(row: Any) -> SandboxHook:
+    return SandboxHook(id=row.id, body=row.body, attempts=row.attempts, next_try_at=row.next_try_at)
 
 
 def _to_link(row: Any) -> SandboxLink:

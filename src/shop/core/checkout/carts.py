@@ -82,6 +82,8 @@ class CartService:
         self._clock = clock
         self._ids = ids
         self._policy = policy
+        #: The carts that the last batch met, as it left them in the database.
+        self.stored: Sequence[Cart] = ()
 
     async def serve_all(self, commands: Sequence[CartCommand]) -> list[Answer]:
         """Load all, decide each in turn, write all. A `StaleWrite` undoes the whole batch."""
@@ -101,20 +103,22 @@ class CartService:
                     answers.append(refusal)
                 else:
                     carts[command.owner] = cart
-                    answers.append(self._price(cart, goods, now))
-            await self._write(stored, carts)
+                    answers.append(priced(cart, goods, self._policy, now))
+            self.stored = await self._write(stored, carts)
         return answers
 
     def _new(self, owner: str, now: datetime) -> Cart:
         return Cart(id=CartId(self._ids.new()), owner=owner, updated_at=now)
 
-    async def _write(self, stored: dict[str, Cart], carts: dict[str, Cart]) -> None:
+    async def _write(self, stored: dict[str, Cart], carts: dict[str, Cart]) -> list[Cart]:
         new = [cart for owner, cart in carts.items() if owner not in stored]
         changed = [c for owner, c in carts.items() if owner in stored and c is not stored[owner]]
+        same = [cart for owner, cart in carts.items() if cart is stored.get(owner)]
         if new:
             await self._carts.add(new)
         if changed:
-            await self._carts.save(changed)
+            changed = await self._carts.save(changed)
+        return [*new, *changed, *same]
 
     def _apply(
         self,
@@ -176,27 +180,28 @@ class CartService:
         if code is None:
             return replace(cart, coupon=None, updated_at=now) if cart.coupon else cart
         changed = replace(cart, coupon=code.strip().upper(), updated_at=now)
-        refusal = self._price(changed, goods, now).quote.coupon_refusal
+        refusal = priced(changed, goods, self._policy, now).quote.coupon_refusal
         if refusal is not None:
             raise CouponInvalid("This coupon cannot be used.", reason=refusal)
         return changed
 
-    def _price(self, cart: Cart, goods: dict[VariantId, Sellable], now: datetime) -> PricedCart:
-        """An item that is no longer there costs nothing; the cart says so line by line."""
-        own = {x.variant_id: goods[x.variant_id] for x in cart.lines if x.variant_id in goods}
-        lines = tuple(
-            PriceLine(
-                unit_price=own[line.variant_id].price.amount if line.variant_id in own else 0,
-                quantity=line.quantity,
-                tax_basis_points=own[line.variant_id].tax_basis_points
-                if line.variant_id in own
-                else 0,
-            )
-            for line in cart.lines
+
+def priced(
+    cart: Cart, goods: dict[VariantId, Sellable], policy: PricePolicy, now: datetime
+) -> PricedCart:
+    """An item that is no longer there costs nothing; the cart says so line by line."""
+    own = {x.variant_id: goods[x.variant_id] for x in cart.lines if x.variant_id in goods}
+    lines = tuple(
+        PriceLine(
+            unit_price=own[line.variant_id].price.amount if line.variant_id in own else 0,
+            quantity=line.quantity,
+            tax_basis_points=own[line.variant_id].tax_basis_points if line.variant_id in own else 0,
         )
-        shipping = self._policy.shipping_method(None)
-        priced = quote(self._policy, lines, shipping=shipping, coupon=cart.coupon, at=now)
-        return PricedCart(cart=cart, goods=own, quote=priced)
+        for line in cart.lines
+    )
+    shipping = policy.shipping_method(None)
+    found = quote(policy, lines, shipping=shipping, coupon=cart.coupon, at=now)
+    return PricedCart(cart=cart, goods=own, quote=found)
 
 
 def _variants(commands: Sequence[CartCommand], carts: dict[str, Cart]) -> set[VariantId]:

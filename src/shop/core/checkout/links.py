@@ -28,6 +28,10 @@ from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
 _BATCH = 50
+#: So many are asked about one after the other by whoever has taken them, and so long nobody else
+#: does.
+_AT_ONCE = 10
+_HELD = timedelta(minutes=4)
 #: A checkout that is still being answered asks the gateway itself.
 _GRACE = timedelta(seconds=10)
 #: After so many calls without an answer a round ends: the gateway is down.
@@ -73,6 +77,10 @@ class LinkKeeper:
             if link.id:  # else its making may be under way: it is looked for once more
                 closed.add(payment.id)
         await self._check_again(dict.fromkeys(closed))
+
+    async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
+        """Call only inside an open unit of work; see `Payments`."""
+        return await self._payments.take_to_check(now, until, limit)
 
     async def check(self, payment: Payment) -> None:
         """Ask how a link stands; one that our books have closed is cancelled as well."""
@@ -257,7 +265,11 @@ class PaymentLinks:
 
     async def check_due(self) -> int:
         """Ask about links that are unpaid after minutes: a webhook may never come."""
-        due = await self._payments.to_check(self._clock.now(), _BATCH)
+        now = self._clock.now()
+        if not await self._payments.to_check(now, 1):  # a look costs less than a write
+            return 0
+        async with self._uow.begin():
+            due = await self._keeper.take_to_check(now, now + _HELD, _AT_ONCE)
         silent = 0
         for payment in due:
             try:

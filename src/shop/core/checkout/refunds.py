@@ -17,7 +17,10 @@ from shop.ports.payments import Gateway, GatewayRefused, GatewayUnavailable, Pay
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
-_BATCH = 50
+#: So many are asked for one after the other by whoever has taken them, and so long nobody else
+#: does; then it is harmless as well, for the gateway knows each refund.
+_BATCH = 10
+_HELD = timedelta(minutes=3)
 _LONGEST = timedelta(hours=1)
 #: About two days of asking; after that the refund stays pending for people to look at.
 _TRIES = 48
@@ -90,7 +93,10 @@ def _refundable(books: Books, order_id: OrderId) -> Payment:
 
 
 class RefundSender:
-    """Asks the gateway for what is due; asking again about a pending refund shows how it stands."""
+    """Asks the gateway for what is due; asking again about a pending refund shows how it stands.
+
+    Many do it side by side, each with refunds of its own.
+    """
 
     def __init__(
         self,
@@ -112,7 +118,11 @@ class RefundSender:
 
     async def send_due(self) -> int:
         """Returns how many refunds moved on, each to its end or to a later try."""
-        due = await self._reads.refunds_due(self._clock.now(), _BATCH)
+        now = self._clock.now()
+        if not await self._reads.refunds_due(now, 1):  # a look costs less than a write
+            return 0
+        async with self._uow.begin():
+            due = await self._refunds.take_due(now, now + _HELD, _BATCH)
         for refund in due:
             payment = await self._reads.get(refund.payment_id)
             try:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from shop.core.cart.model import Cart
 from shop.core.checkout.booking import Booking
 from shop.core.checkout.drafting import Draft, Drafting, PlaceOrder
 from shop.core.checkout.replies import Answer, Replies, twin
@@ -41,6 +42,8 @@ class Checkout:
         self._drafting = drafting
         self._replies = replies
         self._booking = booking
+        #: The carts that the last batch emptied, as they are in the database now.
+        self.stored: Sequence[Cart] = ()
 
     async def place_all(self, commands: Sequence[PlaceOrder]) -> list[Answer]:
         """Place each order, or refuse it alone. A `StaleWrite` undoes the whole batch.
@@ -48,6 +51,7 @@ class Checkout:
         The key is looked up before anything else; of twins in one batch the first decides.
         """
         now = self._clock.now()
+        self.stored = ()
         async with self._uow.begin():
             answers = await self._replies.known(commands, now)
             fresh: dict[IdempotencyKey, PlaceOrder] = {}
@@ -87,7 +91,7 @@ class Checkout:
         if drafts:
             booked = await self._booking.write(drafts, now)
             emptied = [carts[draft.command.owner].emptied(now) for draft in booked]
-            await self._carts.save(emptied)
+            self.stored = await self._carts.save(emptied)
             for draft in booked:
                 for fact in draft.facts:
                     self._uow.emit(fact, correlation=draft.command.correlation)

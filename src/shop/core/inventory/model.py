@@ -45,7 +45,7 @@ class StockChange(Struct, frozen=True, kw_only=True):
 
 
 class Sellable(Struct, frozen=True, kw_only=True):
-    """A variant as carts and checkout need it, read inside their unit of work."""
+    """A variant as carts and checkout need it, with price and stock of the moment it was read."""
 
     variant_id: VariantId
     product_id: ProductId

@@ -21,20 +21,19 @@ from shop.core.notifications.model import (
     EmailStatus,
 )
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
-from shop.ports.system import Clock, Ids, Lease
+from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 
-_LEASE = "mailer"
-#: Renewed with every few mails: when the process dies, the mails wait so long for another.
-_SPAN = timedelta(seconds=10)
 _AT_ONCE = 8
+#: Where a mail may be sent again without harm, it is once nobody has told of it for so long.
+_AGAIN = timedelta(seconds=10)
 _ALL_OF_BYTE = 255
 
 Outcome = tuple[Email, EmailSent | EmailFailed | None]
 
 
 class Mailer:
-    """One sends at a time among all processes, so that nobody gets a mail twice."""
+    """Many send side by side, each the mails it has taken, so that nobody gets one twice."""
 
     def __init__(
         self,
@@ -43,7 +42,6 @@ class Mailer:
         emails: Emails,
         reads: EmailReads,
         transport: MailTransport,
-        lease: Lease,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -52,7 +50,6 @@ class Mailer:
         self._emails = emails
         self._reads = reads
         self._transport = transport
-        self._lease = lease
         self._clock = clock
         self._ids = ids
 
@@ -62,39 +59,31 @@ class Mailer:
         The post is asked outside any unit. Where it would not know a mail again, the row says
         before that it is being sent, so that a crash in between is seen afterwards.
         """
-        if not await self._reads.due(self._clock.now(), 1):
-            return 0
-        holder = self._ids.new().hex
-        if not await self._lease.hold(_LEASE, holder, _SPAN):
-            return 0
-        try:
-            due = await self._reads.due(self._clock.now(), limit)
-            for start in range(0, len(due), _AT_ONCE):
-                if start and not await self._lease.hold(_LEASE, holder, _SPAN):
-                    return start
-                some = due[start : start + _AT_ONCE]
-                if not self._transport.repeatable:
-                    some = await self._units.run(self._claim(some))
-                outcomes = await asyncio.gather(*(self._try(email) for email in some))
-                if outcomes:
-                    await self._record(outcomes)
-            return len(due)
-        finally:
-            await self._lease.release(_LEASE, holder)
+        sent = 0
+        while sent < limit and await self._reads.due(self._clock.now(), 1):
+            taken = await self._units.run(self._take())
+            if not taken:
+                break  # others have them in hand
+            some = [email for email in taken if email.status in WAITING]
+            outcomes = await asyncio.gather(*(self._try(email) for email in some))
+            if outcomes:
+                await self._record(outcomes)
+            sent += len(taken)
+        return sent
 
-    async def _claim(self, emails: Sequence[Email]) -> list[Email]:
-        """Those that are ours to send, each marked; none when somebody else was first."""
+    async def _take(self) -> list[Email]:
+        """Some that are ours to send, each marked where the post must not be asked twice."""
         now = self._clock.now()
-        leaving = [email.leaves(now) for email in emails]
-        try:
-            async with self._uow.begin():
-                saved = await self._emails.save([email for email, _ in leaving])
-                for _, fact in leaving:
-                    if fact is not None:
-                        self._uow.emit(fact)
-        except StaleWrite:
-            return []
-        return [email for email in saved if email.status in WAITING]
+        again = self._transport.repeatable
+        async with self._uow.begin():
+            due = await self._emails.take_due(now, now + _AGAIN, _AT_ONCE)
+            if again or not due:
+                return due
+            leaving = [email.leaves(now) for email in due]
+            for _, fact in leaving:
+                if fact is not None:
+                    self._uow.emit(fact)
+            return await self._emails.save([email for email, _ in leaving])
 
     async def _try(self, email: Email) -> Outcome:
         try:

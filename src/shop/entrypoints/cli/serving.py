@@ -29,8 +29,7 @@ from shop.entrypoints import logs, metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.actors.consumer import Consumer
-from shop.entrypoints.actors.desk import Desk
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk, SettlementDesk
+from shop.entrypoints.actors.desks import desks_of
 from shop.entrypoints.actors.holding import Holding
 from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
@@ -215,8 +214,7 @@ async def _add_web(
         site.app.state["seen"] = traced.use_case(tracing)
     server = HttpServer(app, claimed, duck=await container.get(LameDuck))
     supervisor.add(Stage.EDGE, server)
-    for kind in (CartDesk, CheckoutDesk, SettlementDesk):
-        desk: Desk[Any, Any] = await container.get(kind)
+    for desk in await desks_of(container):
         gauges.watch(desk.name, lambda desk=desk: desk.depth)  # type: ignore[misc]
         supervisor.add(Stage.DESKS, desk)
     supervisor.add(Stage.BACKGROUND, await container.get(CatalogWatch))
@@ -237,7 +235,6 @@ async def _add_background(
     holder = (await container.get(Ids)).new().hex
     subscriptions = await container.get(Subscriptions)
     feeds, dead = await container.get(Feeds), await container.get(DeadLetters)
-    mailer = Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()))
     heard = reactions(container)
     if tracing is not None:
         from shop.traced import traced_reaction
@@ -254,7 +251,10 @@ async def _add_background(
     )
 
     def single(name: str, seconds: float, work: Callable[[], Awaitable[int | None]]) -> Every:
-        """Of many replicas one does it at a time; who comes second would do it for nothing."""
+        """Of many replicas one does it at a time; who comes second would do it for nothing.
+
+        What lies in a queue is taken by many side by side instead, and needs no turn.
+        """
         if not settings.shares_database:
             return Every(name, seconds, work)
         turn = Holding(lease, clock, f"every-{name}", holder)
@@ -265,11 +265,11 @@ async def _add_background(
         return Every(name, seconds, in_turn)
 
     pollers: list[Actor] = [
-        mailer,
+        Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due())),
+        Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
+        Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         single("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
-        single("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
         single("links", 2.0, _scoped(container, PaymentLinks, lambda use: use.create_missing())),
-        single("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         single("tidy-users", 3600.0, _scoped(container, IdentityTidying, lambda use: use.tidy())),
         single("tidy-grants", 3600.0, _scoped(container, GrantTidying, lambda use: use.tidy())),
         single("tidy-states", 3600.0, _scoped(container, TripTidying, lambda use: use.tidy())),

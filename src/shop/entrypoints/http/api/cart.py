@@ -25,7 +25,7 @@ from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import LineId, VariantId
 from shop.core.kernel.money import Money
-from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.actors.desks import CartDesk, CartWindow
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
@@ -157,11 +157,11 @@ class CartController(Controller):
     @get("/", responses=_VIEW)
     @served
     async def show(
-        self, request: HttpRequest, caller: Caller, desk: Given[CartDesk], ids: Given[Ids]
+        self, request: HttpRequest, caller: Caller, window: Given[CartWindow], ids: Given[Ids]
     ) -> Answer:
         """The cart with its price; opens one, and names its token, for a guest who has none."""
         owner = _owner(request, caller, ids)
-        return await _serve(desk, owner, CartCommand(owner=owner.name))
+        return Answer.of(CartView.of(await window.show(owner.name)), *owner.headers())
 
     @post("/items", status_code=200, responses=_VIEW)
     @served

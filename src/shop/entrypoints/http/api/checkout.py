@@ -10,7 +10,6 @@ from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from shop.core.cart.model import CartEmpty
-from shop.core.checkout.carts import CartCommand
 from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import PlaceOrder
 from shop.core.checkout.terms import Terms
@@ -20,7 +19,7 @@ from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import PaymentMethod
 from shop.core.pricing.model import PricePolicy
-from shop.entrypoints.actors.desks import CartDesk, CheckoutDesk
+from shop.entrypoints.actors.desks import CartWindow, CheckoutDesk
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.bodies import AddressBody
@@ -127,11 +126,11 @@ class CheckoutController(Controller):
         self,
         request: HttpRequest,
         caller: Caller,
-        desk: Given[CartDesk],
+        window: Given[CartWindow],
         policy: Given[PricePolicy],
     ) -> ShippingMethodsView:
         """How this cart can be sent, and what that costs."""
-        goods = await _goods(request, caller, desk)
+        goods = await _goods(request, caller, window)
         return ShippingMethodsView(
             [
                 ShippingMethodView(
@@ -147,10 +146,10 @@ class CheckoutController(Controller):
     @get("/payment-methods")
     @served
     async def payment_methods(
-        self, request: HttpRequest, caller: Caller, desk: Given[CartDesk], terms: Given[Terms]
+        self, request: HttpRequest, caller: Caller, window: Given[CartWindow], terms: Given[Terms]
     ) -> PaymentMethodsView:
         """How this cart can be paid."""
-        goods = await _goods(request, caller, desk)
+        goods = await _goods(request, caller, window)
         items = [
             PaymentMethodView(
                 "online", "Pay online", "Card, UPI, net banking or wallet on the gateway's page"
@@ -161,10 +160,10 @@ class CheckoutController(Controller):
         return PaymentMethodsView(items)
 
 
-async def _goods(request: HttpRequest, caller: Caller, desk: CartDesk) -> int:
+async def _goods(request: HttpRequest, caller: Caller, window: CartWindow) -> int:
     """What the cart's goods cost after discount, in the minor unit; 0 without a cart."""
     owner = owner_of(caller, header(request.scope, b"x-cart-token"))
     if owner is None:
         return 0
-    breakdown = (await desk.ask(CartCommand(owner=owner.name))).quote.breakdown
+    breakdown = (await window.show(owner.name)).quote.breakdown
     return breakdown.items.amount - breakdown.discount.amount

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shop.core.checkout.terms import Terms
 from shop.core.users.model import IdentityRules
-from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.actors.desks import CartDesk, CartWindow
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.served import HttpRequest
 from shop.entrypoints.http.web.rendering import Look
@@ -25,6 +25,7 @@ class Front(Struct, frozen=True):
     look: Look
     ids: Ids
     cart_desk: CartDesk
+    cart_window: CartWindow
     key: bytes
     shop_name: str
     site_url: str
@@ -59,6 +60,7 @@ async def front_of(request: HttpRequest) -> Front:
             look=state.look,
             ids=await container.get(Ids),
             cart_desk=await container.get(CartDesk),
+            cart_window=await container.get(CartWindow),
             key=await secrets.get("storefront-forms"),
             shop_name=terms.shop_name,
             site_url=rules.site_url,

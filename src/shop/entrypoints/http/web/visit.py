@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from shop.core.checkout.carts import CartCommand, MergeGuest, PricedCart
+from shop.core.checkout.carts import MergeGuest, PricedCart
 from shop.core.checkout.once import Attempt
 from shop.core.kernel.access import NOBODY, Caller, Permission
 from shop.core.kernel.context import correlation
@@ -213,7 +213,7 @@ class Visit:
         """None for a guest who never put anything in one."""
         if self.caller.user_id is None and not self._cookie("cart"):
             return None
-        return await self.front.cart_desk.ask(CartCommand(owner=self.owner()))
+        return await self.front.cart_window.show(self.owner())
 
     async def _count(self) -> int:
         with suppress(ShopError):
