@@ -10,9 +10,12 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends binutils libmariadb3 mariadb-client \
  && rm -r /var/lib/apt/lists/*
 WORKDIR /build
-COPY requirements.lock requirements-build.lock ./
+COPY requirements.lock requirements-traces.lock requirements-build.lock ./
+# `--build-arg TRACES=yes` adds what sends OpenTelemetry traces.
+ARG TRACES=""
 RUN python -m venv /opt/shop \
- && /opt/shop/bin/pip install --require-hashes --no-compile -r requirements.lock \
+ && /opt/shop/bin/pip install --require-hashes --no-compile \
+      -r requirements.lock ${TRACES:+-r requirements-traces.lock} \
  && python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 COPY deploy/image/rootfs.py ./
