@@ -1,7 +1,6 @@
 import asyncio
 
 import pytest
-from zxcvbn import zxcvbn
 
 from shop.adapters.system.guessing import ZxcvbnGuessing
 from shop.core.kernel.errors import Unavailable
@@ -13,6 +12,10 @@ from shop.core.kernel.errors import Unavailable
         ("Password@123", 0, 2),
         ("qwertyuiopasdfghjkl", 0, 2),
         ("a" * 128, 0, 0),
+        ("p@ssw0rd jane", 0, 2),
+        ("mary19851985", 0, 2),
+        ("zaqwsxcde", 0, 1),
+        ("kq7#Vd-2mZ!x9w", 4, 4),
         ("passwordpassword1!", 0, 2),
         ("three green kettles", 3, 4),
         ("ジョンは昨日公園で猫に会った", 3, 4),
@@ -24,14 +27,6 @@ async def test_what_people_would_guess_soon_scores_low(
 ) -> None:
     guessing = ZxcvbnGuessing()
     assert least <= (await guessing.strength(password)).score <= most
-
-
-async def test_the_score_is_the_librarys_own() -> None:
-    guessing = ZxcvbnGuessing()
-    asked = ["p@ssw0rd jane", "drowssap12", "mary19851985", "zaqwsxcde", "Tr0ub4dor&3", "abcdabcd"]
-    asked += ["letmein", "smithjones", "three green k", "2/3/1987 bob", "kq7#Vd-2mZ!x9w"]
-    told = [(await guessing.strength(password)).score for password in asked]
-    assert told == [zxcvbn(password)["score"] for password in asked]
 
 
 async def test_a_password_of_the_lists_is_common_in_any_letters() -> None:
