@@ -181,9 +181,8 @@ def test_a_second_shop_on_the_port_is_refused(shop: Shop) -> None:
     running = shop.run(*WORKERS)
     second = shop.start(*WORKERS, SHOP_OPS_PORT="0")
     assert second.ended() == 1
-    assert second.err.splitlines() == [
-        f"shop: Cannot listen on 127.0.0.1 port {shop.port}: address already in use."
-    ]
+    taken = f"Cannot listen on 127.0.0.1 port {shop.port}: address already in use."
+    assert second.err.splitlines() == [f"shop: {taken} See SHOP_HTTP_HOST and SHOP_HTTP_PORT."]
     assert running.stop() == 0
 
 

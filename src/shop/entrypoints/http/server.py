@@ -100,8 +100,8 @@ class HttpServer:
 
     Draining makes the app's answers close their connections for `lame` seconds, because a
     keep-alive connection that is closed under its next request loses it. Then no new connection is
-    taken, those just taken have `settle` seconds to send their request, and the busy ones have
-    `patience` seconds to end.
+    taken, those just taken have `settle` seconds to send their request, as a phone far away needs,
+    and the busy ones have `patience` seconds to end.
     """
 
     name = "http"
@@ -113,7 +113,7 @@ class HttpServer:
         *,
         duck: LameDuck,
         lame: float = 0.5,
-        settle: float = 0.2,
+        settle: float = 0.75,
         patience: float = 3.0,
     ) -> None:
         self._app = app
