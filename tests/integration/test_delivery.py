@@ -70,6 +70,10 @@ def test_the_dockerfile_is_clean() -> None:
     passes(CHECKS / "hadolint", "Dockerfile")
 
 
+def test_what_compose_reads_is_well_formed() -> None:
+    passes(CHECKS / "check-jsonschema", "--builtin-schema=vendor.compose-spec", "compose.yaml")
+
+
 def test_the_workflows_are_well_formed() -> None:
     passes(CHECKS / "check-jsonschema", "--builtin-schema=vendor.github-workflows", *WORKFLOWS)
 
