@@ -5,7 +5,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -39,11 +39,13 @@ class Fault(Struct, kw_only=True):
     """What happens to the next call whose line begins with `call` ("POST /v1/payment_links").
 
     `works`: the call does what it should before it goes wrong. Without a status nobody answers
-    until the client has hung up.
+    until the client has hung up; with `late` the work is done only then, when so many other calls
+    have been answered.
     """
 
     call: str
     works: bool = False
+    late: int = 0
     status: int | None = None
     body: bytes = b"{}"
     times: int = 1
@@ -82,6 +84,7 @@ class FakeRazorpay(Struct):
     links: dict[str, LinkRequest] = field(default_factory=dict)
     promised: dict[str, SandboxLink] = field(default_factory=dict)
     refund_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    belated: list[tuple[int, Call]] = field(default_factory=list)
     down: bool = False
 
     # --- what people do there -------------------------------------------------------------------
@@ -145,6 +148,14 @@ class FakeRazorpay(Struct):
         await self.books.sent([hook.id for hook in due], [])
 
     # --- what the API does ----------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Do what was asked by those who have hung up, when its time has come."""
+        due = [call for left, call in self.belated if left == 1]
+        self.belated = [(left - 1, call) for left, call in self.belated if left > 1]
+        for call in due:
+            with suppress(Refused):
+                await self.answer(call)
 
     async def answer(self, call: Call) -> dict[str, Any]:
         given = call.headers.get("authorization", "")
@@ -376,9 +387,12 @@ async def _one_answer(
             status, body = no.status, _error(str(no))
     if fault is not None:
         if fault.status is None:
+            if fault.late:
+                fake.belated.append((fault.late, call))
             await reader.read()  # until the client has had enough
             return False
         status, body = fault.status, fault.body
+    await fake.catch_up()
     writer.write(
         b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         % (status, len(body))

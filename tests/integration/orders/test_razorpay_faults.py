@@ -245,6 +245,9 @@ BAD_ANSWERS = [
     pytest.param({"status": 401, "body": b"{}"}, id="401"),
     pytest.param({}, id="no-answer"),
     pytest.param({"works": True}, id="no-answer-after-the-work"),
+    # Nobody waits any more when it is done: after the look-up, after the next one, or after the
+    # same was asked for again.
+    *(pytest.param({"late": calls}, id=f"done-{calls}-calls-later") for calls in (1, 2, 3)),
 ]
 
 
