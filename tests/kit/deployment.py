@@ -1,6 +1,7 @@
 """The shop on real servers: two replicas that serve, two that react, and any of them may die."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,19 @@ import httpx
 from shop.core.checkout.audit import Audit, Report
 from shop.settings import load
 from shop.wiring import make_container
-from tests.kit.process import PATIENCE, Purchase, Running, Shop, free_port, until, variant_of
+from tests.kit.databases import DATABASES
+from tests.kit.kafka import KAFKA
+from tests.kit.process import (
+    PATIENCE,
+    Purchase,
+    Running,
+    Shop,
+    filled,
+    free_port,
+    until,
+    variant_of,
+)
+from tests.kit.servers import REDIS, flush_redis
 
 APIS, CONSUMERS = ("api-1", "api-2"), ("consumer-1", "consumer-2")
 
@@ -50,6 +63,26 @@ class Buyer(Purchase):
                 time.sleep(0.05)
 
 
+def on_servers(folder: Path, name: str, stock: int, **environ: str) -> "Deployment":
+    """One on MariaDB, Redis and Kafka, migrated and filled. Skips or fails without them."""
+    redis, kafka, database = REDIS.wanted(), KAFKA.wanted(), DATABASES.keep()
+    filled(folder / "goods", database)
+    flush_redis(redis)
+    given = {
+        "SHOP_SITE_URL": "http://localhost:8080",  # one shop, whichever replica answers
+        "SHOP_DATABASE_URL": database,
+        "SHOP_CACHE_URL": redis,
+        "SHOP_BUS_URL": kafka,
+        "SHOP_BUS_PREFIX": f"t{os.getpid()}-{name}",
+        "SHOP_BUS_PARTITIONS": "3",
+        "SHOP_SECURITY_SECRET": "of all replicas alike, 0123456789",
+    }
+    deployment = Deployment(folder, stock, **given, **environ)
+    made = deployment.first.command("migrate")
+    assert made.returncode == 0, made.stderr
+    return deployment
+
+
 class Deployment:
     """Its processes by name; leaving the block ends them."""
 
@@ -64,7 +97,7 @@ class Deployment:
     def __enter__(self) -> Self:
         self.mend()
         self._clients = [shop.client() for shop in self.shops.values()]
-        self._variant = variant_of(self._clients[0])["id"]
+        self.variant = variant_of(self._clients[0])["id"]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +129,7 @@ class Deployment:
 
     def crowd(self, name: str, size: int, trouble: Callable[[], None]) -> list[Buyer]:
         """So many buy at once while there is trouble; returns when each has paid."""
-        buyers = [Buyer(self._variant, f"{name}-{number}") for number in range(size)]
+        buyers = [Buyer(self.variant, f"{name}-{number}") for number in range(size)]
         self.buyers += buyers
         with ThreadPoolExecutor(size) as pool:
             shopping: list[Future[None]] = [
