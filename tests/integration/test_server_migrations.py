@@ -198,6 +198,21 @@ async def test_who_waits_too_long_for_another_is_told(
     await on(url, while_held)
 
 
+async def test_a_table_that_somebody_reads_for_long_is_not_waited_for(url: str) -> None:
+    """Else everybody who wants to buy would stand behind the migration."""
+    await sync(url, lambda connection: command.upgrade(config(connection), "0001"))
+
+    async def while_read(connection: Any) -> None:
+        await connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await connection.exec_driver_sql("SELECT * FROM sessions")
+        with pytest.raises(Unavailable, match="A table was not to be had"):
+            await MysqlSchema(url).migrate()
+
+    async with asyncio.timeout(10):
+        await on(url, while_read)
+    assert await MysqlSchema(url).migrate()
+
+
 async def test_an_old_version_serves_on_and_does_not_start_again(migrated: str) -> None:
     """A newer version migrates first, and takes the place of the old one afterwards."""
     serving = MysqlSchema(migrated)

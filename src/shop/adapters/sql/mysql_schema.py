@@ -13,12 +13,13 @@ from sqlalchemy.pool import NullPool
 from shop.adapters.sql import schema
 from shop.adapters.sql.mysql import make_engine
 from shop.adapters.sql.mysql_errors import TROUBLE, explained, translated
-from shop.core.kernel.errors import Unavailable
+from shop.core.kernel.errors import StaleWrite, Unavailable
 from shop.ports.system import Schema
 
-#: Seconds to wait while another `shop migrate` is at work, and for a table that is in use.
+#: Seconds to wait while another `shop migrate` is at work, and for a table that is in use: all who
+#: want to use it meanwhile wait as well.
 _PATIENCE = 60
-_TABLE_PATIENCE = 10
+_TABLE_PATIENCE = 3
 _MYSQL = (8, 0, 16)
 _MARIADB = (10, 6)
 _TOO_OLD = "{found} is too old; shop needs MySQL 8.0.16 or MariaDB 10.6, or newer."
@@ -50,7 +51,14 @@ class MysqlSchema(Schema):
                     "try again when it has ended."
                 )
             # The lock goes with the connection, however this ends.
-            return await connection.run_sync(_migrate)
+            try:
+                with translated():
+                    return await connection.run_sync(_migrate)
+            except StaleWrite as error:
+                raise Unavailable(
+                    "A table was not to be had, as somebody reads it for long (a backup?); "
+                    "try again when that has ended."
+                ) from error
 
     async def problem(self) -> str | None:
         async with self._connected() as connection:
