@@ -141,6 +141,33 @@ async def test_other_differences_are_told_and_left_alone(
     assert len(said) == 14 + 7
 
 
+@pytest.mark.parametrize(
+    ("other", "wrong", "cure"),
+    [
+        ({"partitions": 4}, "has 2 partitions, the settings say 4", "run `shop migrate`"),
+        ({"replication": 3}, "has 1 replicas, the settings say 3", "kafka-reassign-partitions.sh"),
+        ({"retention_hours": 24}, "keeps events for 604800000 ms", "kafka-configs.sh"),
+    ],
+    ids=["partitions", "replicas", "retention"],
+)
+async def test_the_doctor_says_what_differs_from_the_settings(
+    tmp_path: Path,
+    shop: AsyncContainer,
+    bus: dict[str, Any],
+    other: dict[str, Any],
+    wrong: str,
+    cure: str,
+) -> None:
+    await migrate(shop)
+    async with a_shop(tmp_path, bus, **other) as unlike:
+        with pytest.raises(Unwell) as found:
+            await (await unlike.get(BusCheckup)).examine()
+    assert wrong in found.value.wrong
+    assert "more like it)" in found.value.wrong
+    assert cure in found.value.cure
+    await (await shop.get(BusCheckup)).examine()
+
+
 async def test_what_cannot_be_made_is_said(tmp_path: Path, bus: dict[str, Any]) -> None:
     async with a_shop(tmp_path, bus, replication=3) as shop:
         with pytest.raises(Unavailable, match="Kafka made no topic"):

@@ -16,6 +16,7 @@ class KafkaCheckup(BusCheckup):
     async def examine(self) -> str:
         try:
             missing = await self._topics.missing()
+            unlike = await self._topics.differences()
         except Unavailable as error:
             if distrust := await self._cluster.distrust():
                 raise Unwell(f"Kafka: {distrust}", _TRUST) from error
@@ -24,5 +25,9 @@ class KafkaCheckup(BusCheckup):
             ) from error
         if missing and not self._topics.makes:
             raise Unwell(f"Kafka has no topic {missing[0]}", "run `shop migrate`")
+        if unlike:
+            one, *others = unlike
+            more = f" (and {len(others)} more like it)" if others else ""
+            raise Unwell(f"The topic {one.wrong}{more}", one.cure)
         where = f"Kafka at {', '.join(self._cluster.hosts)}"
         return f"{where}; the first start makes its topics" if missing else where

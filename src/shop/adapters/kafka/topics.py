@@ -51,6 +51,13 @@ class Layout(Struct, frozen=True):
     make: bool
 
 
+class Difference(Struct, frozen=True):
+    """What is not as the settings say, and what to do about it."""
+
+    wrong: str
+    cure: str
+
+
 class _Seen(Struct):
     partitions: int
     replication: int
@@ -83,14 +90,10 @@ class KafkaTopics(Topics):
             seen = await self._look(admin)
             made = await self._make(admin, self._missing(seen))
             said = [f"The topic {name} was made." for name in made]
-            small = [
-                name
-                for name in self._events
-                if name in seen and seen[name].partitions < self._layout.partitions
-            ]
-            if small:
+            if small := self._small(seen):
                 said += await self._grow(admin, small)
-            return said + await self._differences(admin, seen)
+            unlike = await self._differences(admin, seen)
+            return said + [f"The topic {one.wrong}; {one.cure}." for one in unlike]
 
     @property
     def makes(self) -> bool:
@@ -101,6 +104,26 @@ class KafkaTopics(Topics):
         """Names of topics that are not there."""
         async with self._admin() as admin:
             return [one.name for one in self._missing(await self._look(admin))]
+
+    async def differences(self) -> list[Difference]:
+        async with self._admin() as admin:
+            seen = await self._look(admin)
+            wanted, cure = (
+                self._layout.partitions,
+                "stop every shop process, then run `shop migrate`",
+            )
+            few = [
+                Difference(
+                    f"{name} has {seen[name].partitions} partitions, the settings say {wanted}",
+                    cure,
+                )
+                for name in self._small(seen)
+            ]
+            return few + await self._differences(admin, seen)
+
+    def _small(self, seen: Mapping[str, _Seen]) -> list[str]:
+        wanted = self._layout.partitions
+        return [one for one in self._events if one in seen and seen[one].partitions < wanted]
 
     def _missing(self, seen: Mapping[str, _Seen]) -> list[NewTopic]:
         layout = self._layout
@@ -202,22 +225,27 @@ class KafkaTopics(Topics):
 
     async def _differences(
         self, admin: AIOKafkaAdminClient, seen: Mapping[str, _Seen]
-    ) -> list[str]:
+    ) -> list[Difference]:
+        """Those that are left to people."""
         layout = self._layout
         said = [
-            f"The topic {name} has {one.replication} replicas, the settings say"
-            f" {layout.replication}; kafka-reassign-partitions.sh changes that."
+            Difference(
+                f"{name} has {one.replication} replicas, the settings say {layout.replication}",
+                "kafka-reassign-partitions.sh changes that",
+            )
             for name, one in seen.items()
             if one.replication != layout.replication
         ]
         events = [name for name in self._events if name in seen]
         wanted = str(int(layout.retention.total_seconds() * 1000))
-        for name, is_ in (await _retentions(admin, events)).items():
-            if is_ != wanted:
-                said.append(
-                    f"The topic {name} keeps events for {is_} ms, the settings say {wanted};"
-                    " kafka-configs.sh changes that."
-                )
+        said += [
+            Difference(
+                f"{name} keeps events for {is_} ms, the settings say {wanted}",
+                "kafka-configs.sh changes that",
+            )
+            for name, is_ in (await _retentions(admin, events)).items()
+            if is_ != wanted
+        ]
         return said
 
     @asynccontextmanager
