@@ -222,6 +222,10 @@ async def test_a_mail_that_is_refused_for_good_is_left_to_people_at_once(
     assert (mail.status, mail.attempts) == (EmailStatus.FAILED, 1)
     assert mail.error == "550 5.1.1 No such mailbox"
     assert office.taken == []
+    async with using(container, Audit) as audit:
+        findings = (await audit.run()).findings
+    assert "mails: 1 could not be sent" in findings  # nothing else would tell anybody
+    assert all(one.startswith(("mails: 1 ", "outbox:")) for one in findings)
 
 
 async def test_a_refused_sender_is_a_matter_of_settings_and_waits(
