@@ -82,6 +82,9 @@ def _alone(folder: Path, role: str) -> Iterator[None]:
 
 def _serve(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
     """Run until told to stop; the exit code."""
+    from shop.entrypoints.actors import process
+
+    process.begin()
     from shop.entrypoints import logs
     from shop.entrypoints.actors.crew import Refusal
     from shop.entrypoints.cli.processes import serve_alone, serve_together
