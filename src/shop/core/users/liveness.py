@@ -55,8 +55,9 @@ class Liveness:
 
     def holds_back(self, standing: Standing) -> bool:
         """Whether the permissions wait until a second factor is shown."""
-        powerful = any(GRANTS[role] for role in standing.roles)
-        return self._strict and powerful and not standing.two_factors
+        if not self._strict or standing.two_factors:
+            return False
+        return any(GRANTS[role] for role in standing.roles)
 
     async def of_program(self, client_id: str, token_id: str) -> bool:
         """Whether a program's own token holds: the program is registered, the token not revoked."""
