@@ -121,6 +121,21 @@ async def test_two_mailers_share_what_is_due_and_nobody_gets_a_mail_twice(
     assert sorted(one.sent + other.sent) == [f"{name}@example.com" for name in names]
 
 
+async def test_a_mail_that_comes_while_others_leave_waits_for_the_next_round(
+    container: AsyncContainer,
+) -> None:
+    await queued(container, "asha")
+
+    class Busy(MailTransport):
+        async def send(self, email: Email) -> None:
+            if email.to.startswith("asha"):
+                await queued(container, "ravi")
+
+    assert await send(container, Busy()) == 1
+    assert await send(container, Busy()) == 1
+    assert [mail.status for mail in await queued(container)] == [EmailStatus.SENT] * 2
+
+
 @pytest.mark.parametrize(("repeatable", "seconds"), [(True, 10), (False, 60)])
 async def test_the_mails_of_a_mailer_that_died_go_out_after_a_while(
     container: AsyncContainer, clock: ManualClock, seconds: int, *, repeatable: bool

@@ -39,6 +39,12 @@ async def test_work_is_repeated_while_there_is_some() -> None:
         assert work.runs == 4
 
 
+async def test_what_is_less_than_a_full_round_is_not_repeated() -> None:
+    work = Work(8, 8, 7)
+    async with running(Every("mailer", 3600, work, full=8)):
+        assert work.runs == 3
+
+
 async def test_a_nudge_cuts_the_pause() -> None:
     work = Work()
     actor = Every("relay", 3600, work)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.errors import MessageError
 from pathlib import Path
@@ -20,10 +21,15 @@ class MailFiles(MailTransport):
     def __init__(self, folder: Path, *, domain: str) -> None:
         self._folder = folder
         self._domain = domain
+        # The library takes milliseconds for the headers of a mail: not on the event loop, and not
+        # in several threads, which would only take Python's lock from one another.
+        self._thread = ThreadPoolExecutor(1, "mail-files")
 
     async def send(self, email: Email) -> None:
-        # The library takes milliseconds for the headers of a mail: not on the event loop.
-        await asyncio.get_running_loop().run_in_executor(None, self._send, email)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._send, email)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False)
 
     def _send(self, email: Email) -> None:
         try:

@@ -1,6 +1,6 @@
 """The post, for dishka."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from dishka import Provider, Scope, provide
@@ -20,8 +20,10 @@ class FilePosting(Provider):
         self._domain = domain
 
     @provide
-    def transport(self) -> MailTransport:
-        return MailFiles(self._folder, domain=self._domain)
+    def transport(self) -> Iterator[MailTransport]:
+        mail = MailFiles(self._folder, domain=self._domain)
+        yield mail
+        mail.close()
 
     @provide
     def checkup(self) -> MailCheckup:

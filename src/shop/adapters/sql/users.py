@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import one
+from shop.adapters.sql.conn import Conn, Hot, one
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import mail_tokens, sessions, users
 from shop.adapters.sql.uow import SqlUnitOfWork
@@ -28,11 +29,11 @@ from shop.ports.users import MailTokens, Sessions, Users
 
 _USER = sa.select(users).where(users.c.id == bindparam("user_id")).with_for_update()
 _USER_BY_EMAIL = sa.select(users).where(users.c.email_key == bindparam("key")).with_for_update()
-_NEW_USER = users.insert()
+_NEW_USER = Hot(users.insert())
 _CHANGED_USER = update_of(users)
 
 _SESSION = sa.select(sessions).where(sessions.c.id == bindparam("session_id")).with_for_update()
-_NEW_SESSION = sessions.insert()
+_NEW_SESSION = Hot(sessions.insert())
 _CHANGED_SESSION = update_of(sessions)
 _ALIVE = (
     sa.select(sessions)
@@ -58,13 +59,14 @@ _END_CLIENT = (
 _OLD_SESSIONS = sessions.delete().where(sessions.c.expires_at < bindparam("before"))
 
 _TOKEN = sa.select(mail_tokens).where(mail_tokens.c.hash == bindparam("wanted")).with_for_update()
-_NEW_TOKEN = mail_tokens.insert()
+_NEW_TOKEN = Hot(mail_tokens.insert())
 _USE_TOKEN = (
     mail_tokens.update()
     .where(mail_tokens.c.hash == bindparam("wanted"), mail_tokens.c.used_at.is_(None))
     .values(used_at=bindparam("at"))
 )
-_VOID_TOKENS = (
+# The driver takes the values in the order of the text: first what is set, then what is asked.
+_VOID_TOKENS = Hot(
     mail_tokens.update()
     .where(
         mail_tokens.c.user_id == bindparam("whose"),
@@ -82,7 +84,7 @@ class SqlUsers(Users):
 
     async def add(self, user: User) -> None:
         try:
-            await self._uow.conn.run(_NEW_USER, _user_row(user))
+            await _insert(self._uow.conn, _NEW_USER, users, _user_row(user))
         except Taken as error:
             raise _taken(error) from error
 
@@ -111,7 +113,7 @@ class SqlSessions(Sessions):
         self._uow = uow
 
     async def add(self, session: Session) -> None:
-        await self._uow.conn.run(_NEW_SESSION, msgspec.structs.asdict(session))
+        await _insert(self._uow.conn, _NEW_SESSION, sessions, msgspec.structs.asdict(session))
 
     async def find(self, session_id: SessionId) -> Session | None:
         row = await one(self._uow.conn, _SESSION, {"session_id": session_id})
@@ -149,7 +151,7 @@ class SqlMailTokens(MailTokens):
 
     async def add(self, token: MailToken) -> None:
         row = msgspec.structs.asdict(token) | {"purpose": token.purpose.value}
-        await self._uow.conn.run(_NEW_TOKEN, row)
+        await _insert(self._uow.conn, _NEW_TOKEN, mail_tokens, row)
 
     async def find(self, token_hash: bytes) -> MailToken | None:
         row = await one(self._uow.conn, _TOKEN, {"wanted": token_hash})
@@ -171,11 +173,25 @@ class SqlMailTokens(MailTokens):
             raise lost("this link")
 
     async def void(self, user_id: UserId, purpose: Purpose, at: datetime) -> None:
-        which = {"whose": user_id, "meant": purpose.value, "at": at}
-        await self._uow.conn.run(_VOID_TOKENS, which)
+        conn = self._uow.conn
+        await conn.many(_VOID_TOKENS, [(conn.moment(at), user_id.bytes, purpose.value)])
 
     async def forget(self, before: datetime) -> int:
         return await self._uow.conn.run(_OLD_TOKENS, {"before": before})
+
+
+async def _insert(conn: Conn, statement: Hot, table: sa.Table, row: dict[str, Any]) -> None:
+    """Every sign-up and sign-in comes here."""
+    await conn.many(statement, [tuple(_plain(conn, row[column.name]) for column in table.c)])
+
+
+def _plain(conn: Conn, value: Any) -> Any:
+    """As the driver takes it."""
+    if isinstance(value, UUID):
+        return value.bytes
+    if isinstance(value, datetime):
+        return conn.moment(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
 def _taken(error: Taken) -> Exception:

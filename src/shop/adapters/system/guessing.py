@@ -32,14 +32,16 @@ class ZxcvbnGuessing(Guessing):
 def _strength(password: str) -> Strength:
     from zxcvbn_rs_py import Warning as Why, zxcvbn  # noqa: PLC0415 - see above
 
-    score = 0
-    for start in range(0, len(password), _PIECE):
-        score = max(score, int(zxcvbn(password[start : start + _PIECE]).score))
-        if score == _BEST:
-            break
     # Wide letters and the like are no disguise. The library says so only of a whole password.
     plain = unicodedata.normalize("NFKC", password)[:_PIECE]
-    told = zxcvbn(plain).feedback
+    seen = zxcvbn(plain)
+    score = 0
+    for start in range(0, len(password), _PIECE):
+        piece = password[start : start + _PIECE]
+        score = max(score, int((seen if piece == plain else zxcvbn(piece)).score))
+        if score == _BEST:
+            break
+    told = seen.feedback
     common = told is not None and told.warning in (
         Why.ThisIsATop10Password,
         Why.ThisIsATop100Password,

@@ -25,6 +25,8 @@ from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 
 _AT_ONCE = 8
+#: A round of the mailer.
+MAILS = 100
 #: Where a mail may be sent again without harm, it is once nobody has told of it for so long.
 _AGAIN = timedelta(seconds=10)
 _ALL_OF_BYTE = 255
@@ -53,22 +55,23 @@ class Mailer:
         self._clock = clock
         self._ids = ids
 
-    async def send_due(self, limit: int = 100) -> int:
+    async def send_due(self, limit: int = MAILS) -> int:
         """Hand the mails that are due to the post, and record how that went; returns how many.
 
+        Those that come meanwhile wait for the next round, to share its commits.
         The post is asked outside any unit. Where it would not know a mail again, the row says
         before that it is being sent, so that a crash in between is seen afterwards.
         """
         sent = 0
         while sent < limit and await self._reads.due(self._clock.now(), 1):
             taken = await self._units.run(self._take())
-            if not taken:
-                break  # others have them in hand
             some = [email for email in taken if email.status in WAITING]
             outcomes = await asyncio.gather(*(self._try(email) for email in some))
             if outcomes:
                 await self._record(outcomes)
             sent += len(taken)
+            if len(taken) < _AT_ONCE:
+                break  # that was all, or others have the rest in hand
         return sent
 
     async def _take(self) -> list[Email]:

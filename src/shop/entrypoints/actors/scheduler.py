@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 class Every:
     """An actor that does its work again and again, with a pause of about `seconds` between.
 
-    Work that returns how much it did is repeated at once until it returns 0, so a queue is emptied
-    without pauses. The pause begins when the work has ended and is cut or stretched by up to
-    `jitter` of itself, so that replicas drift apart. An error of the work crashes the actor.
+    Work that returns how much it did is repeated at once until that is less than `full`, so a queue
+    is emptied without pauses. The pause begins when the work has ended and is cut or stretched by
+    up to `jitter` of itself, so that replicas drift apart. An error of the work crashes the actor.
     """
 
     def __init__(
@@ -19,12 +19,14 @@ class Every:
         seconds: float,
         work: Callable[[], Awaitable[int | None]],
         *,
+        full: int = 1,
         jitter: float = 0.1,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self._seconds = seconds
         self._work = work
+        self._full = full
         self._jitter = jitter
         self._chance = chance
         self._woken = asyncio.Event()
@@ -47,7 +49,7 @@ class Every:
         try:
             while not self._draining:
                 self._woken.clear()
-                if await self._work():
+                if (await self._work() or 0) >= self._full:
                     await asyncio.sleep(0)  # work that never awaits must not starve the others
                 elif not self._draining:
                     await self._rest()

@@ -20,7 +20,7 @@ from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.refunds import RefundSender
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.kernel.errors import Unavailable
-from shop.core.notifications.service import Mailer
+from shop.core.notifications.service import MAILS, Mailer
 from shop.core.users.deeds import Deeds
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.tidying import IdentityTidying
@@ -265,7 +265,7 @@ async def _add_background(
         return Every(name, seconds, in_turn)
 
     pollers: list[Actor] = [
-        Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due())),
+        Every("mailer", 0.5, _scoped(container, Mailer, lambda use: use.send_due()), full=MAILS),
         Every("refunds", 0.5, _scoped(container, RefundSender, lambda use: use.send_due())),
         Every("link-checks", 5.0, _scoped(container, PaymentLinks, lambda use: use.check_due())),
         single("expiry", 1.0, _scoped(container, Expiry, lambda use: use.run_once())),
