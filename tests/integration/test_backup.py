@@ -190,9 +190,10 @@ def test_a_place_that_is_not_empty_is_left_as_it_is(tmp_path: Path, kind: str) -
 
 def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path, kind: str) -> None:
     with a_shop(tmp_path / "a", kind) as shop, nowhere(tmp_path / "b", kind) as second:
+        [(real,)] = shop.rows("SELECT version_num FROM alembic_version")
         shop.write("UPDATE alembic_version SET version_num = '9999'")
         file = taken(shop, tmp_path / "backups")
-        shop.write("UPDATE alembic_version SET version_num = '0001'")  # lent to others later
+        shop.write("UPDATE alembic_version SET version_num = ?", real)  # lent to others later
         done = second.command("restore", file)
         assert done.returncode == 1
         assert "belongs to a newer version of shop" in done.stderr
