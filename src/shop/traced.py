@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.traced import TracedDatabase
-from shop.adapters.system.cloudevents import CloudEvents, traceparent_of
+from shop.adapters.system.cloudevents import CloudEvents, trace_of
 from shop.entrypoints.actors.consumer import Reaction
 from shop.entrypoints.actors.desk import Desk, Many
 from shop.entrypoints.actors.lanes import Arrived
@@ -24,7 +24,7 @@ from shop.ports.cache import Cache, RateLimiter, SteadyCache
 from shop.ports.outbox import Envelope, Sealer
 from shop.ports.payments import Gateway
 from shop.ports.system import Ids
-from shop.ports.tracing import NO_FACTS, Cause, Facts, Kind, Tracing
+from shop.ports.tracing import NO_FACTS, NO_TRACE, Cause, Facts, Kind, TraceContext, Tracing
 from shop.ports.uow import Units
 from shop.usecases import MakeDesk
 
@@ -54,9 +54,11 @@ class TracedEdge:
         if scope["type"] != "http":
             await self._edge(scope, receive, send)
             return
-        parent = header(cast(Any, scope), b"traceparent") or ""
-        believed = bool(parent) and self._forwarded.believes(scope)
-        with self._tracing.request(parent, believed=believed) as span:
+        sent, believed = NO_TRACE, False
+        if parent := header(cast(Any, scope), b"traceparent"):
+            sent = TraceContext(parent, header(cast(Any, scope), b"tracestate") or "")
+            believed = self._forwarded.believes(scope)
+        with self._tracing.request(sent, believed=believed) as span:
             if not span.recorded:
                 await self._edge(scope, receive, send)
                 return
@@ -119,14 +121,14 @@ class _TracedBus(EventBus):
         self._tracing = tracing
 
     async def publish(self, batch: Sequence[Envelope]) -> None:
-        parents = [traceparent_of(event) for event in batch]
+        parents = [trace_of(event) for event in batch]
         with self._tracing.caused("publish", Kind.PRODUCER, parents):
             await self._bus.publish(batch)
 
 
 def traced_reaction(reaction: Reaction, tracing: Tracing) -> Reaction:
     async def react(events: Sequence[Arrived]) -> None:
-        parents = [one.traceparent for one in events]
+        parents = [one.trace for one in events]
         with tracing.caused(f"process {reaction.name}", Kind.CONSUMER, parents):
             await reaction.react(events)
 
@@ -199,7 +201,7 @@ def traced_parts(*, site_url: str, sql: bool, redis: bool) -> Provider:
         return steps(gateway, tracing, "gateway", Kind.CLIENT, begins=True)
 
     def sealer(ids: Ids, tracing: Tracing) -> Sealer:
-        return CloudEvents(ids, site_url, tracing.traceparent)
+        return CloudEvents(ids, site_url, tracing.sends)
 
     def desks(tracing: Tracing) -> MakeDesk:
         return cast(MakeDesk, functools.partial(TracedDesk, tracing))

@@ -190,9 +190,10 @@ def test_a_place_that_is_not_empty_is_left_as_it_is(tmp_path: Path, kind: str) -
 
 def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path, kind: str) -> None:
     with a_shop(tmp_path / "a", kind) as shop, nowhere(tmp_path / "b", kind) as second:
+        [(real,)] = shop.rows("SELECT version_num FROM alembic_version")
         shop.write("UPDATE alembic_version SET version_num = '9999'")
         file = taken(shop, tmp_path / "backups")
-        shop.write("UPDATE alembic_version SET version_num = '0001'")  # lent to others later
+        shop.write("UPDATE alembic_version SET version_num = ?", real)  # lent to others later
         done = second.command("restore", file)
         assert done.returncode == 1
         assert "belongs to a newer version of shop" in done.stderr
@@ -224,6 +225,42 @@ def test_old_backups_go_and_other_files_stay(tmp_path: Path) -> None:
         ]
         assert shop.command("backup", place, "--keep-days", "20").returncode == 0
         assert not young.exists()
+
+
+def test_the_shop_tells_of_the_newest_backup(tmp_path: Path, kind: str) -> None:
+    def told(running: Running) -> float:
+        text = running.ask("/metrics").text
+        [moment] = re.findall(
+            r"^shop_backup_last_success_timestamp_seconds (\S+)", text, re.MULTILINE
+        )
+        return float(moment)
+
+    with a_shop(tmp_path / "a", kind) as shop:
+        assert shop.command("backup", tmp_path / "none", SHOP_BACKUP_KEY="short").returncode == 1
+        running = shop.run("--role", "consumer")
+        assert told(running) == 0
+        running.stop()
+        file = taken(shop, tmp_path / "backups")
+        made = datetime.strptime(file.name, "shop-%Y%m%dT%H%M%SZ.backup").replace(tzinfo=UTC)
+        running = shop.run("--role", "consumer")
+        until(lambda: told(running) > 0)
+        assert made.timestamp() <= told(running) <= datetime.now(UTC).timestamp()
+
+
+def test_who_may_only_read_makes_a_backup_all_the_same(tmp_path: Path) -> None:
+    with a_shop(tmp_path / "a", "mysql") as shop:
+        where = sa.make_url(shop.server)
+        user = f"r{os.getpid()}"
+        ask(shop.server, f"CREATE USER {user}@'%' IDENTIFIED BY '{KEY}'")
+        ask(shop.server, f"GRANT SELECT, TRIGGER ON {where.database}.* TO {user}@'%'")
+        url = where.set(username=user, password=KEY).render_as_string(hide_password=False)
+        done = shop.command("backup", tmp_path / "backups", SHOP_DATABASE_URL=url)
+        ask(shop.server, f"DROP USER {user}@'%'")
+        assert done.returncode == 0, done.stderr
+        assert len(list((tmp_path / "backups").iterdir())) == 1
+        [line] = done.stderr.splitlines()
+        assert line.startswith("shop: the backup is complete, but the shop was not told of it: ")
+        assert KEY not in line
 
 
 def test_in_production_a_backup_needs_a_key(tmp_path: Path) -> None:

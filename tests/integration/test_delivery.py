@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.kit.golang import go_program
 from tests.kit.maven import on_java
 from tests.kit.process import ROOT
 from tests.kit.servers import Missing
@@ -23,6 +24,7 @@ STEPS = (
     *("make lint", "make security", "make audit", "make test", "make image"),
     *(".ci/smoke", ".ci/publish", "cosign verify", "deploy/release", "deploy/release rollback"),
 )
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.11"
 CODENARC = "org.codenarc:CodeNarc:3.5.0", "org.slf4j:slf4j-simple:1.7.36"
 RULES = """ruleset {
     ruleset('rulesets/basic.xml')
@@ -79,10 +81,25 @@ def test_the_workflows_are_well_formed() -> None:
 
 
 def test_the_workflows_mean_what_they_say() -> None:
-    found = shutil.which("actionlint") or shutil.which("actionlint", path=Path.home() / "go/bin")
-    if found is None:
-        pytest.skip("NO ACTIONLINT, which only Go brings; the schema of the workflows was checked.")
-    passes(found, *WORKFLOWS)
+    passes(actionlint(), *WORKFLOWS)
+
+
+def test_a_workflow_that_means_nothing_is_found(tmp_path: Path) -> None:
+    """Well-formed, yet it asks for what no step gives."""
+    wrong = tmp_path / "wrong.yml"
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    wrong.write_text(text.replace("steps.publish.outputs", "steps.nothing.outputs"))
+    passes(CHECKS / "check-jsonschema", "--builtin-schema=vendor.github-workflows", wrong)
+    with pytest.raises(AssertionError, match='property "nothing" is not defined'):
+        passes(actionlint(), wrong)
+
+
+def actionlint() -> str | Path:
+    """Installed, or built by a Go that is new enough, which both pipelines have."""
+    try:
+        return shutil.which("actionlint") or go_program(ACTIONLINT)
+    except Missing as error:
+        pytest.skip(f"NO ACTIONLINT: {error} ONLY THE SCHEMA OF THE WORKFLOWS WAS CHECKED.")
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)

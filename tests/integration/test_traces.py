@@ -18,7 +18,8 @@ from tests.kit.process import ROOT, Purchase, Shop, filled, free_port, until, va
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
-TRACEPARENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+STATE = "theirs=00f067aa0ba902b7,others=t61rcWkgMzE"
+TRACEPARENT = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": STATE}
 
 
 @pytest.fixture
@@ -120,6 +121,7 @@ def test_one_trace_leads_from_the_request_over_the_bus_to_the_reaction(
         assert published == {"PRODUCER"}
         reacted = [span for span in inside if span.name == "process order-mails"]
         assert {span.kind for span in reacted} == {"CONSUMER"}
+        assert {span.state for span in inside} == {STATE}, "what others say of it goes along"
         for private in (purchase.email, "A. Buyer", "Temple", purchase.placed["order_token"]):
             assert not any(private.encode() in body for body in collector.bodies), private
         assert {headers["authorization"] for headers in collector.headers} == {"Bearer hunter2"}
@@ -199,8 +201,11 @@ def test_a_stranger_names_the_trace_but_does_not_decide_what_is_recorded(
         assert running.stop() == 0
         assert collector.spans == []
         sealed = [body for (body,) in shop.rows("SELECT body FROM event_log")]
-        told = [json.loads(body).get("traceparent", "") for body in sealed]
-        assert any(re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-00", one) for one in told)
+        told = [event for event in map(json.loads, sealed) if TRACE in event.get("traceparent", "")]
+        assert told
+        for event in told:
+            assert re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-00", event["traceparent"])
+            assert event["tracestate"] == STATE
         trusting = shop.run(SHOP_HTTP_PROXIES="127.0.0.1/32")
         bought(shop, "b")
         assert trusting.stop() == 0
@@ -230,6 +235,22 @@ def test_what_is_no_traceparent_begins_a_trace_of_its_own(
         products = [span for span in collector.spans if span.name.endswith("/{product}")]
         assert len(products) == 3, "also those that lay ready"
         assert not any("mug" in str(value) for span in products for value in span.facts.values())
+
+
+def test_a_state_that_would_swell_every_event_is_dropped_and_the_trace_goes_on(
+    goods: Path, tmp_path: Path, collector: Collector
+) -> None:
+    longest = f"a={'x' * 254},b={'x' * 253}"
+    given = {longest: longest, f"{longest}x": "", "no state": ""}
+    with a_shop(goods, tmp_path, collector) as shop:
+        running, client = shop.run(), shop.client()
+        for each in given:
+            headers = {**TRACEPARENT, "tracestate": each}
+            assert client.get("/healthz", headers=headers).status_code == 200
+        assert running.stop() == 0
+        asked = [span for span in collector.of(TRACE) if span.name == "GET /healthz"]
+        assert [span.state for span in asked] == list(given.values())
+        assert len(longest) == 512
 
 
 def test_a_collector_that_is_away_or_hangs_keeps_nobody_waiting(

@@ -14,13 +14,14 @@ Facts = dict[str, str | int | float | bool]
 
 
 class Seen(Struct, frozen=True):
-    """A span as it arrived; `failed` is the status ERROR, ids are in hex."""
+    """A span as it arrived; `failed` is the status ERROR, `state` the tracestate, ids are hex."""
 
     name: str
     kind: str
     trace: str
     id: str
     parent: str
+    state: str
     links: frozenset[str]
     facts: Facts
     resource: Facts
@@ -41,6 +42,7 @@ def _seen(request: ExportTraceServiceRequest) -> Iterator[Seen]:
                     trace=span.trace_id.hex(),
                     id=span.span_id.hex(),
                     parent=span.parent_span_id.hex(),
+                    state=span.trace_state,
                     links=frozenset(link.span_id.hex() for link in span.links),
                     facts=_facts(span.attributes),
                     resource=_facts(resource.resource.attributes),

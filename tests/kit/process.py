@@ -229,13 +229,13 @@ class Shop:
         with contextlib.closing(sqlite3.connect(self.data / "shop.db", timeout=10)) as connection:
             return connection.execute(statement, values).fetchall()
 
-    def write(self, statement: str) -> None:
+    def write(self, statement: str, *values: object) -> None:
         """Change the database behind the shop's back."""
         if self.server:
-            ask(self.server, statement)
+            ask(self.server, statement, *values)
             return
         with contextlib.closing(sqlite3.connect(self.data / "shop.db", timeout=10)) as connection:
-            connection.execute(statement)
+            connection.execute(statement, values)
             connection.commit()
 
     def mails(self, to: str = "") -> list[Any]:

@@ -40,6 +40,16 @@ class Span(Protocol):
         """It went wrong; `why` is a type of error, never its message, which may name a person."""
 
 
+class TraceContext(Struct, frozen=True):
+    """What W3C Trace Context sends along, as it is written there; empty without a trace."""
+
+    traceparent: str = ""
+    tracestate: str = ""
+
+
+NO_TRACE = TraceContext()
+
+
 class Cause(Struct, frozen=True):
     """Somebody who waits for work that is done for many at once; `span` is the tracing's own."""
 
@@ -49,7 +59,7 @@ class Cause(Struct, frozen=True):
 
 class Tracing(Protocol):
     @abstractmethod
-    def request(self, traceparent: str, *, believed: bool) -> AbstractContextManager[Span]:
+    def request(self, sent: TraceContext, *, believed: bool) -> AbstractContextManager[Span]:
         """A call from outside. Only who is believed decides whether its trace is recorded."""
 
     @abstractmethod
@@ -74,14 +84,14 @@ class Tracing(Protocol):
 
     @abstractmethod
     def caused(
-        self, name: str, kind: Kind, traceparents: Sequence[str]
+        self, name: str, kind: Kind, sent: Sequence[TraceContext]
     ) -> AbstractContextManager[None]:
         """The same for what came from elsewhere: each trace gets a span of the work."""
 
     @abstractmethod
-    def traceparent(self, caused_by: str) -> str:
+    def sends(self, caused_by: str) -> TraceContext:
         """What goes along with a message, of the cause with that correlation id or of the work
-        under way; empty without a trace."""
+        under way."""
 
     @abstractmethod
     def current(self) -> tuple[str, str] | None:

@@ -27,14 +27,15 @@ from opentelemetry.util.types import Attributes
 
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError, Unavailable
-from shop.ports.tracing import NO_FACTS, Cause, Facts, Kind, Span, Tracing
+from shop.ports.tracing import NO_FACTS, NO_TRACE, Cause, Facts, Kind, Span, TraceContext, Tracing
 
 _KINDS = {kind: SpanKind[kind.name] for kind in Kind}
 _NOWHERE = Context()
-_HEADER = "traceparent"
+#: As much of others' `tracestate` as W3C asks to be sent on; longer ones would swell every event.
+_STATE = 512
 _read = TraceContextTextMapPropagator().extract
 #: What goes along with the messages of a batch, by the correlation id of their causes.
-_CAUSES: ContextVar[dict[str, str]] = ContextVar("causes")
+_CAUSES: ContextVar[dict[str, TraceContext]] = ContextVar("causes")
 
 
 class Ratio(Sampler):
@@ -54,7 +55,7 @@ class Ratio(Sampler):
         kind: SpanKind | None = None,  # noqa: ARG002
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
+        trace_state: TraceState | None = None,  # noqa: ARG002 - it never gives the parent's
     ) -> SamplingResult:
         parent = trace.get_current_span(parent_context).get_span_context()
         if parent.is_valid:
@@ -64,7 +65,7 @@ class Ratio(Sampler):
         else:
             sampled = self.draws()
         decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP
-        return SamplingResult(decision, attributes, trace_state)
+        return SamplingResult(decision, attributes, parent.trace_state)
 
     def get_description(self) -> str:
         return f"Ratio{{{self._ratio}}}"
@@ -120,14 +121,18 @@ class OtelTracing(Tracing):
         self._start = provider.get_tracer("shop").start_span
         self._sampler = sampler
 
-    def request(self, traceparent: str, *, believed: bool) -> AbstractContextManager[Span]:
-        parent = _context(traceparent) if traceparent else None
+    def request(self, sent: TraceContext, *, believed: bool) -> AbstractContextManager[Span]:
+        parent = _context(sent)
         above = _NOWHERE
         if parent is not None:
             if not believed:  # a stranger may name the trace, but not fill our collector
                 flags = TraceFlags.SAMPLED if self._sampler.draws() else TraceFlags.DEFAULT
                 parent = SpanContext(
-                    parent.trace_id, parent.span_id, is_remote=True, trace_flags=TraceFlags(flags)
+                    parent.trace_id,
+                    parent.span_id,
+                    is_remote=True,
+                    trace_flags=TraceFlags(flags),
+                    trace_state=parent.trace_state,
                 )
             above = set_span_in_context(NonRecordingSpan(parent), _NOWHERE)
         return _Span(self._start("request", above, SpanKind.SERVER))
@@ -153,11 +158,10 @@ class OtelTracing(Tracing):
     @contextmanager
     def together(self, name: str, causes: Sequence[Cause]) -> Iterator[None]:
         spans: list[trace.Span] = [cause.span for cause in causes]
-        texts = [_text(span) for span in spans]
         known = {
-            cause.correlation: text
-            for cause, text in zip(causes, texts, strict=True)
-            if cause.correlation and text
+            cause.correlation: sent
+            for cause, sent in zip(causes, map(_sent, spans), strict=True)
+            if cause.correlation and sent != NO_TRACE
         }
         token = _CAUSES.set(known)
         try:
@@ -167,9 +171,9 @@ class OtelTracing(Tracing):
             _CAUSES.reset(token)
 
     @contextmanager
-    def caused(self, name: str, kind: Kind, traceparents: Sequence[str]) -> Iterator[None]:
+    def caused(self, name: str, kind: Kind, sent: Sequence[TraceContext]) -> Iterator[None]:
         spans = []
-        for parent in filter(None, map(_context, dict.fromkeys(filter(None, traceparents)))):
+        for parent in filter(None, map(_context, dict.fromkeys(sent))):
             above = set_span_in_context(NonRecordingSpan(parent), _NOWHERE)
             spans.append(self._start(name, above, _KINDS[kind]))
         try:
@@ -204,9 +208,9 @@ class OtelTracing(Tracing):
         with _Span(work):
             yield
 
-    def traceparent(self, caused_by: str) -> str:
+    def sends(self, caused_by: str) -> TraceContext:
         known = _CAUSES.get({})
-        return known.get(caused_by) or _text(trace.get_current_span())
+        return known.get(caused_by) or _sent(trace.get_current_span())
 
     def current(self) -> tuple[str, str] | None:
         context = trace.get_current_span().get_span_context()
@@ -222,14 +226,20 @@ def _blame(span: trace.Span, error: BaseException) -> None:
         span.set_status(StatusCode.ERROR)
 
 
-def _context(traceparent: str) -> SpanContext | None:
-    """None for what is no W3C traceparent."""
-    found = trace.get_current_span(_read({_HEADER: traceparent}, _NOWHERE)).get_span_context()
+def _context(sent: TraceContext) -> SpanContext | None:
+    """None for what is no W3C Trace Context."""
+    if not sent.traceparent:
+        return None
+    carrier = {"traceparent": sent.traceparent}
+    if sent.tracestate and len(sent.tracestate) <= _STATE:
+        carrier["tracestate"] = sent.tracestate
+    found = trace.get_current_span(_read(carrier, _NOWHERE)).get_span_context()
     return found if found.is_valid else None
 
 
-def _text(span: trace.Span) -> str:
+def _sent(span: trace.Span) -> TraceContext:
     context = span.get_span_context()
     if not context.is_valid:
-        return ""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        return NO_TRACE
+    ids = f"{context.trace_id:032x}-{context.span_id:016x}"
+    return TraceContext(f"00-{ids}-{context.trace_flags:02x}", context.trace_state.to_header())

@@ -14,6 +14,7 @@ from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
 from shop.ports.outbox import Envelope, Sealer
 from shop.ports.system import Ids
+from shop.ports.tracing import NO_TRACE, TraceContext
 
 E = TypeVar("E", bound=Event)
 
@@ -28,6 +29,7 @@ class CloudEvent(Struct, kw_only=True, omit_defaults=True):
     partitionkey: UUID
     correlationid: str | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
+    tracestate: str | UnsetType = UNSET
     datacontenttype: str
     data: Any
 
@@ -38,17 +40,20 @@ _encode = msgspec.json.Encoder().encode
 class CloudEvents(Sealer):
     """`source` is the site's URL: with `id` it makes an event unique in the world.
 
-    `trace` gives the W3C traceparent of what has the correlation id, or nothing; it goes along as
-    the extension for distributed tracing says.
+    `trace` gives the trace of what has the correlation id; it goes along as the extension for
+    distributed tracing says.
     """
 
-    def __init__(self, ids: Ids, source: str, trace: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(
+        self, ids: Ids, source: str, trace: Callable[[str], TraceContext] = lambda _: NO_TRACE
+    ) -> None:
         self._ids = ids
         self._source = source
         self._trace = trace
 
     def seal(self, fact: Event, caused_by: str) -> Envelope:
         event_id, subject, kind = self._ids.new(), fact.subject, fact.kind()
+        trace = self._trace(caused_by)
         body = CloudEvent(
             specversion="1.0",
             id=event_id,
@@ -58,7 +63,8 @@ class CloudEvents(Sealer):
             time=fact.at,
             partitionkey=subject,
             correlationid=caused_by or UNSET,
-            traceparent=self._trace(caused_by) or UNSET,
+            traceparent=trace.traceparent or UNSET,
+            tracestate=trace.tracestate or UNSET,
             datacontenttype="application/json",
             data=fact,
         )
@@ -81,14 +87,11 @@ class _Opened(Struct):
     data: msgspec.Raw
     correlationid: str = ""
     traceparent: str = ""
-
-
-class _Traced(Struct):
-    traceparent: str = ""
+    tracestate: str = ""
 
 
 _open = msgspec.json.Decoder(_Opened).decode
-_look = msgspec.json.Decoder(_Traced).decode
+_look = msgspec.json.Decoder(TraceContext).decode
 
 
 class Unsealed(Struct, Generic[E], frozen=True):
@@ -96,14 +99,15 @@ class Unsealed(Struct, Generic[E], frozen=True):
 
     fact: E
     correlation: str
-    traceparent: str
+    trace: TraceContext
 
 
 def unseal(envelope: Envelope, kind: type[E]) -> Unsealed[E]:
     opened = _open(envelope.body)
     fact = msgspec.json.decode(opened.data, type=kind)
-    return Unsealed(fact, opened.correlationid, opened.traceparent)
+    trace = TraceContext(opened.traceparent, opened.tracestate)
+    return Unsealed(fact, opened.correlationid, trace)
 
 
-def traceparent_of(envelope: Envelope) -> str:
-    return _look(envelope.body).traceparent
+def trace_of(envelope: Envelope) -> TraceContext:
+    return _look(envelope.body)

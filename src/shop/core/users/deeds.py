@@ -11,6 +11,9 @@ from shop.ports.admin_log import AdminLog, AdminLogReads, EntryFilter
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 
+#: An operator has made a backup; the metric of the newest one looks for it.
+BACKUP_MADE = "backup.make"
+
 
 class LogTerms(Struct, frozen=True, kw_only=True):
     """How long a line is kept; None: for good."""

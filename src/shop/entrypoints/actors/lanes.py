@@ -9,6 +9,7 @@ from msgspec import Struct
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import EventId
 from shop.ports.bus import Delivery
+from shop.ports.tracing import NO_TRACE, TraceContext
 
 
 class Arrived(Struct, frozen=True):
@@ -17,7 +18,7 @@ class Arrived(Struct, frozen=True):
     id: EventId
     fact: Event
     correlation: str
-    traceparent: str = ""
+    trace: TraceContext = NO_TRACE
 
 
 class _Partition:

@@ -87,6 +87,7 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
                 position=dumped.position,
             )
         removed = _forget(place, now, timedelta(days=keep_days))
+        await _note(container, path.name)
         size = path.stat().st_size / (1 << 20)
         text = f"{path}: {size:.1f} MiB, schema {dumped.revision}, {len(keys)} pictures."
         return text + (f" {removed} older removed." if removed else "")
@@ -97,6 +98,20 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
             click.echo(in_bare_container(settings, work))
     except OSError as error:
         raise Failure(f"{place}: cannot be written ({error.strerror}).") from None
+
+
+async def _note(container: Any, name: str) -> None:
+    """Let running shops know, whose metrics tell when the last backup was made."""
+    from shop.core.users.deeds import BACKUP_MADE, Deeds
+
+    try:
+        async with container() as scope:
+            await (await scope.get(Deeds)).note(BACKUP_MADE, name)
+    except Exception as error:  # noqa: BLE001 - such as a replica that takes no writes
+        why = str(error).partition("\n")[0]
+        click.echo(
+            f"shop: the backup is complete, but the shop was not told of it: {why}", err=True
+        )
 
 
 @contextmanager

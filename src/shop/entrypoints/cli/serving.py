@@ -21,7 +21,7 @@ from shop.core.checkout.refunds import RefundSender
 from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.kernel.errors import Unavailable
 from shop.core.notifications.service import MAILS, Mailer
-from shop.core.users.deeds import Deeds
+from shop.core.users.deeds import BACKUP_MADE, Deeds
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import TripTidying
@@ -46,6 +46,7 @@ from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim
 from shop.entrypoints.http.site import SiteRules, make_site
 from shop.entrypoints.logs import AccessLog
+from shop.ports.admin_log import AdminLogReads, EntryFilter
 from shop.ports.bus import DeadLetters, EventBus, Feeds, Subscriptions
 from shop.ports.inventory import StockLedger
 from shop.ports.outbox import Outbox
@@ -298,6 +299,20 @@ async def _add_background(
         levels.update(asdict(await ledger.levels(FEW)))
 
     supervisor.add(Stage.BACKGROUND, Every("stock-levels", 30.0, look))
+    log_reads, backups = await container.get(AdminLogReads), {"last": 0.0}
+
+    async def look_back() -> None:
+        made = await log_reads.page(EntryFilter(action=BACKUP_MADE), 1, None)
+        backups["last"] = max((one.at.timestamp() for one in made.items), default=0.0)
+
+    supervisor.add(Stage.BACKGROUND, Every("last-backup", 30.0, look_back))
+    registry.register(
+        metrics.Reading(
+            "shop_backup_last_success_timestamp_seconds",
+            "When `shop backup` last wrote a whole backup of this database; 0: never.",
+            lambda: backups["last"],
+        )
+    )
     for name, text, label, tell, total in (
         (
             "shop_events_published",

@@ -51,4 +51,4 @@ class Opener:
         if kind is None:
             return None
         opened = unseal(envelope, kind)
-        return Arrived(envelope.id, opened.fact, opened.correlation, opened.traceparent)
+        return Arrived(envelope.id, opened.fact, opened.correlation, opened.trace)
