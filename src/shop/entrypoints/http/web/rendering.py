@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from shop.core.kernel.errors import Invalid
 from shop.core.kernel.money import Money
-from shop.core.users.postal import STATES
+from shop.core.kernel.postal import STATES
 
 _SIGNS = {"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£"}
 _INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -198,6 +198,6 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "themed": "theme.css" in assets,
         "percent_off": percent_off,
         "query": query,
-        "states": STATES,
+        "states": dict(sorted(STATES.items(), key=lambda one: one[1])),
     }
     return made
