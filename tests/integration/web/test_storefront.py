@@ -362,10 +362,12 @@ async def test_a_forgotten_password_is_replaced_by_the_mailed_link(shop: Storefr
 async def test_the_password_and_the_devices_are_in_the_customers_hand(shop: Storefront) -> None:
     await shop.person("asha@example.com")
     here, there = shop.visitor(), shop.visitor()
+    there.client.headers["User-Agent"] = "Mozilla/5.0 (Windows NT 10.0) Firefox/150.0"
     for visitor in (here, there):
         await visitor.sign_in("asha@example.com")
     page = await here.get("/account/security")
     assert "This device" in page.text
+    assert "Firefox on Windows" in page.text
     [end] = [form.action for form in forms_of(page) if form.action.endswith("/end")]
     assert "That device is signed out." in (await here.send(page, end)).text
     assert "/sign-in" in str((await there.get("/account")).url)
