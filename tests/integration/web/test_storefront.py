@@ -300,6 +300,12 @@ async def test_a_new_account_is_signed_in_and_keeps_addresses(shop: Storefront) 
     assert weak.status_code == 422
     assert 'id="e-password"' in weak.text
     assert 'value="ravi@example.com"' in weak.text
+    empty = await visitor.send(page, "/sign-up")
+    assert empty.text.count("Please fill this in.") == 3
+    wrong = {"name": "Ravi", "email": "ravi", "contact": "12", "password": "short"}
+    all_wrong = await visitor.send(page, "/sign-up", **wrong)
+    for field in ("email", "contact", "password"):
+        assert f'id="e-{field}"' in all_wrong.text
     account = await visitor.send(page, "/sign-up", **person, password=PASSWORD)
     assert "Your account is ready" in account.text
     form = await visitor.get("/account/addresses/new")
@@ -383,8 +389,9 @@ async def test_the_profile_keeps_what_was_typed_and_a_new_address_waits(shop: St
     visitor = shop.visitor()
     await visitor.sign_in("asha@example.com")
     page = await visitor.get("/account")
-    wrong = await visitor.send(page, "/account", name="Asha", contact="12")
-    assert 'id="e-contact"' in wrong.text
+    wrong = await visitor.send(page, "/account", name="", email="asha", contact="12")
+    for field in ("name", "email", "contact"):
+        assert f'id="e-{field}"' in wrong.text
     assert 'value="12"' in wrong.text
     saved = await visitor.send(page, "/account", name="Asha R", email="new@example.com")
     assert "Hello, Asha R" in saved.text
