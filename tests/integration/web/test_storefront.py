@@ -512,8 +512,10 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     found = await staff.get("/admin/orders", params={"text": "buyer@", "status": "confirmed"})
     assert order.number in found.text
     page = await staff.send(await staff.get(here), f"{here}/pack")
-    stale = await staff.send(page, f"{here}/ship", carrier="", tracking_number="T1")
-    assert stale.status_code == 422
+    empty = await staff.send(page, f"{here}/ship")
+    assert empty.status_code == 422
+    assert 'id="e-carrier"' in empty.text
+    assert 'id="e-tracking_number"' in empty.text
     page = await staff.send(page, f"{here}/ship", carrier="Blue Post", tracking_number="T1")
     assert "Handed to Blue Post" in page.text
     assert "T1" in (await guest.get(f"/orders/{order.number}")).text
@@ -521,12 +523,15 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     assert "Delivered" in page.text
     too_much = await staff.send(page, f"{here}/refund", amount="9999", reason="Broken")
     assert "more than can still be refunded" in too_much.text
+    wrong = await staff.submit(page, f"{here}/refund", amount="much", reason="Broken")
+    assert "<details open><summary>Refund" in wrong.text  # or nobody sees what is wrong
     typed = {"amount": "100.50", "reason": "A chip"}
     once = await staff.submit(page, f"{here}/refund", **typed)
     twice = await staff.submit(page, f"{here}/refund", **typed)
     assert once.status_code == twice.status_code == 303
     done = await staff.get(here)
     assert done.text.count("Refund ₹100.50") == 1
+    assert "Refund asked for: A chip" in (await guest.get(f"/orders/{order.number}")).text
     assert (await staff.get("/admin")).status_code == 200
 
 
