@@ -193,6 +193,20 @@ async def change(shop: Storefront, slug: str, **variant: Any) -> None:
             await products.save([changed])
 
 
+async def test_the_sums_are_those_of_the_delivery_that_is_chosen(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    assert sums(checkout) == ["Standard delivery", "Free", "₹499", "₹76.12"]
+    again = await guest.submit(checkout, "/checkout", shipping_method="express")
+    assert sums(again) == ["Express delivery", "₹149", "₹648", "₹98.85"]
+
+
+def sums(page: httpx.Response) -> list[str]:
+    return re.findall(r'data-sum="[a-z]+">([^<]*)<', page.text)
+
+
 async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
     shop: Storefront, slug: str
 ) -> None:
