@@ -207,6 +207,13 @@ def sums(page: httpx.Response) -> list[str]:
     return re.findall(r'data-sum="[a-z]+">([^<]*)<', page.text)
 
 
+async def test_a_search_with_a_typo_offers_what_may_be_meant(shop: Storefront, slug: str) -> None:
+    found = await shop.visitor().get("/search?q=thign")
+    assert "0 products" in found.text
+    assert f'href="/products/{slug}">Thing 1<' in found.text
+    assert "Did you mean" not in (await shop.visitor().get("/search?q=qqqqqqqq")).text
+
+
 async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
     shop: Storefront, slug: str
 ) -> None:
