@@ -596,6 +596,9 @@ async def test_pages_that_do_not_exist_are_pages_for_people_and_problems_for_pro
         assert page.status_code == 404
         assert "We cannot find this page" in page.text
         assert page.headers["content-type"].startswith("text/html")
+    reloaded = await visitor.get("/cart/coupon")  # where a refused form was shown
+    assert reloaded.status_code == 405
+    assert "go back to the page that you filled in" in reloaded.text
     api = await visitor.get("/api/v1/products/nothing")
     assert api.headers["content-type"] == "application/problem+json"
 
