@@ -132,7 +132,10 @@ async def test_a_stranger_sees_number_and_status_of_an_order_and_nothing_else(
     assert refused.headers["location"] == f"/sign-in?next=/orders/{order.number}"
     wrong = await stranger.client.get(f"/orders/{order.number}?order_token=wrong")
     assert wrong.headers["location"] == f"/orders/{order.number}"
-    assert "sign-in" in str((await stranger.get(f"/orders/{order.number}")).url)
+    asked = await stranger.get(f"/orders/{order.number}")
+    assert "sign-in" in str(asked.url)
+    assert "The link in our mail opens your order." in asked.text
+    assert "in our mail" not in (await stranger.get("/sign-in")).text
 
 
 async def test_wrong_fields_are_named_beside_them_and_what_was_typed_stays(
