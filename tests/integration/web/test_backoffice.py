@@ -146,6 +146,7 @@ async def test_a_variant_is_added_and_taken_away_again(shop: Storefront) -> None
 @pytest.mark.parametrize(
     ("typed", "field"),
     [
+        ({"new_options": "", "new_price": "10"}, "new_options"),
         ({"new_options": "Large", "new_price": "10"}, "new_options"),
         ({"new_options": "Size: L, Size: M", "new_price": "10"}, "new_options"),
         ({"new_options": "Size: L", "new_price": "much"}, "new_price"),
@@ -160,6 +161,7 @@ async def test_what_is_wrong_with_a_variant_is_said_beside_it(
     answer = await staff.submit(page, f"{path_of(page)}/variants", **typed)
     assert answer.status_code == 422
     assert f'id="e-{field}"' in answer.text
+    assert "<details open><summary>Add a variant" in answer.text
 
 
 async def test_categories_are_made_renamed_moved_and_removed(shop: Storefront) -> None:

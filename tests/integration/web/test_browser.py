@@ -118,6 +118,29 @@ def test_the_price_follows_the_variant(chromium: str, site: str, tmp_path: Path)
         assert browser.text("[data-show=off]") == "10% off"
 
 
+def test_a_product_shows_the_way_up_and_a_price_once(
+    chromium: str, site: str, tmp_path: Path
+) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.open(f"{site}/products/block-print-straight-kurta")
+        assert [*browser.text(".crumbs").splitlines()][:3] == ["Home", "Women's Clothing", "Kurtas"]
+        assert "₹" not in browser.text(".variants")
+        browser.open(f"{site}/products/monsoon-stoneware-mug")
+        assert "₹" in browser.text(".variants")  # two mugs cost less than four
+
+
+def test_the_sums_follow_the_delivery(chromium: str, site: str, tmp_path: Path) -> None:
+    with Browser(chromium, tmp_path / "profile") as browser:
+        browser.open(f"{site}/products/monsoon-stoneware-mug")
+        browser.follow("[data-go]")
+        browser.open(f"{site}/checkout")
+        assert browser.text("[data-sum=total]") == "₹398"
+        browser.click("[name=shipping_method][value=express]")
+        browser.wait("document.querySelector('[data-sum=total]').innerText === '₹498'")
+        assert browser.text("[data-sum=label]") == "Express delivery"
+        assert browser.text("[data-sum=shipping]") == "₹149"
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_no_page_is_wider_than_the_window(
     chromium: str, site: str, tmp_path: Path, width: int

@@ -132,7 +132,10 @@ async def test_a_stranger_sees_number_and_status_of_an_order_and_nothing_else(
     assert refused.headers["location"] == f"/sign-in?next=/orders/{order.number}"
     wrong = await stranger.client.get(f"/orders/{order.number}?order_token=wrong")
     assert wrong.headers["location"] == f"/orders/{order.number}"
-    assert "sign-in" in str((await stranger.get(f"/orders/{order.number}")).url)
+    asked = await stranger.get(f"/orders/{order.number}")
+    assert "sign-in" in str(asked.url)
+    assert "The link in our mail opens your order." in asked.text
+    assert "in our mail" not in (await stranger.get("/sign-in")).text
 
 
 async def test_wrong_fields_are_named_beside_them_and_what_was_typed_stays(
@@ -191,6 +194,27 @@ async def change(shop: Storefront, slug: str, **variant: Any) -> None:
                 variants=tuple(replace(one, **variant) for one in product.variants),
             )
             await products.save([changed])
+
+
+async def test_the_sums_are_those_of_the_delivery_that_is_chosen(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    assert sums(checkout) == ["Standard delivery", "Free", "₹499", "₹76.12"]
+    again = await guest.submit(checkout, "/checkout", shipping_method="express")
+    assert sums(again) == ["Express delivery", "₹149", "₹648", "₹98.85"]
+
+
+def sums(page: httpx.Response) -> list[str]:
+    return re.findall(r'data-sum="[a-z]+">([^<]*)<', page.text)
+
+
+async def test_a_search_with_a_typo_offers_what_may_be_meant(shop: Storefront, slug: str) -> None:
+    found = await shop.visitor().get("/search?q=thign")
+    assert "0 products" in found.text
+    assert f'href="/products/{slug}">Thing 1<' in found.text
+    assert "Did you mean" not in (await shop.visitor().get("/search?q=qqqqqqqq")).text
 
 
 async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
@@ -300,6 +324,12 @@ async def test_a_new_account_is_signed_in_and_keeps_addresses(shop: Storefront) 
     assert weak.status_code == 422
     assert 'id="e-password"' in weak.text
     assert 'value="ravi@example.com"' in weak.text
+    empty = await visitor.send(page, "/sign-up")
+    assert empty.text.count("Please fill this in.") == 3
+    wrong = {"name": "Ravi", "email": "ravi", "contact": "12", "password": "short"}
+    all_wrong = await visitor.send(page, "/sign-up", **wrong)
+    for field in ("email", "contact", "password"):
+        assert f'id="e-{field}"' in all_wrong.text
     account = await visitor.send(page, "/sign-up", **person, password=PASSWORD)
     assert "Your account is ready" in account.text
     form = await visitor.get("/account/addresses/new")
@@ -362,10 +392,12 @@ async def test_a_forgotten_password_is_replaced_by_the_mailed_link(shop: Storefr
 async def test_the_password_and_the_devices_are_in_the_customers_hand(shop: Storefront) -> None:
     await shop.person("asha@example.com")
     here, there = shop.visitor(), shop.visitor()
+    there.client.headers["User-Agent"] = "Mozilla/5.0 (Windows NT 10.0) Firefox/150.0"
     for visitor in (here, there):
         await visitor.sign_in("asha@example.com")
     page = await here.get("/account/security")
     assert "This device" in page.text
+    assert "Firefox on Windows" in page.text
     [end] = [form.action for form in forms_of(page) if form.action.endswith("/end")]
     assert "That device is signed out." in (await here.send(page, end)).text
     assert "/sign-in" in str((await there.get("/account")).url)
@@ -381,8 +413,9 @@ async def test_the_profile_keeps_what_was_typed_and_a_new_address_waits(shop: St
     visitor = shop.visitor()
     await visitor.sign_in("asha@example.com")
     page = await visitor.get("/account")
-    wrong = await visitor.send(page, "/account", name="Asha", contact="12")
-    assert 'id="e-contact"' in wrong.text
+    wrong = await visitor.send(page, "/account", name="", email="asha", contact="12")
+    for field in ("name", "email", "contact"):
+        assert f'id="e-{field}"' in wrong.text
     assert 'value="12"' in wrong.text
     saved = await visitor.send(page, "/account", name="Asha R", email="new@example.com")
     assert "Hello, Asha R" in saved.text
@@ -503,8 +536,10 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     found = await staff.get("/admin/orders", params={"text": "buyer@", "status": "confirmed"})
     assert order.number in found.text
     page = await staff.send(await staff.get(here), f"{here}/pack")
-    stale = await staff.send(page, f"{here}/ship", carrier="", tracking_number="T1")
-    assert stale.status_code == 422
+    empty = await staff.send(page, f"{here}/ship")
+    assert empty.status_code == 422
+    assert 'id="e-carrier"' in empty.text
+    assert 'id="e-tracking_number"' in empty.text
     page = await staff.send(page, f"{here}/ship", carrier="Blue Post", tracking_number="T1")
     assert "Handed to Blue Post" in page.text
     assert "T1" in (await guest.get(f"/orders/{order.number}")).text
@@ -512,12 +547,15 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     assert "Delivered" in page.text
     too_much = await staff.send(page, f"{here}/refund", amount="9999", reason="Broken")
     assert "more than can still be refunded" in too_much.text
+    wrong = await staff.submit(page, f"{here}/refund", amount="much", reason="Broken")
+    assert "<details open><summary>Refund" in wrong.text  # or nobody sees what is wrong
     typed = {"amount": "100.50", "reason": "A chip"}
     once = await staff.submit(page, f"{here}/refund", **typed)
     twice = await staff.submit(page, f"{here}/refund", **typed)
     assert once.status_code == twice.status_code == 303
     done = await staff.get(here)
     assert done.text.count("Refund ₹100.50") == 1
+    assert "Refund asked for: A chip" in (await guest.get(f"/orders/{order.number}")).text
     assert (await staff.get("/admin")).status_code == 200
 
 
@@ -561,6 +599,9 @@ async def test_pages_that_do_not_exist_are_pages_for_people_and_problems_for_pro
         assert page.status_code == 404
         assert "We cannot find this page" in page.text
         assert page.headers["content-type"].startswith("text/html")
+    reloaded = await visitor.get("/cart/coupon")  # where a refused form was shown
+    assert reloaded.status_code == 405
+    assert "go back to the page that you filled in" in reloaded.text
     api = await visitor.get("/api/v1/products/nothing")
     assert api.headers["content-type"] == "application/problem+json"
 

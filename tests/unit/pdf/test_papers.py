@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from shop.adapters.pdf.documents import PdfDocuments
 from shop.adapters.pdf.seller import Seller
+from shop.adapters.pdf.states import state
 from shop.adapters.pdf.tax import invoice_lines
 from shop.adapters.pdf.words import amount_in_words, grouped
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.ids import OrderId, PaymentId, ProductId, VariantId
 from shop.core.kernel.money import Money, tax_within
-from shop.core.kernel.postal import PostalAddress
+from shop.core.kernel.postal import STATES, PostalAddress
 from shop.core.orders.model import Order, OrderLine, PaymentMethod
 from shop.core.payments.model import Payment, PaymentStatus
 
@@ -84,7 +85,8 @@ def text_of(pdf: bytes) -> str:
         except ValueError:
             page = zlib.decompress(base64.a85decode(b"<~" + stream.strip(), adobe=True))
         found += [part.decode("latin-1") for part in re.findall(rb"\((.*?)\) Tj", page)]
-    return " ".join(" ".join(found).split())
+    words = " ".join(" ".join(found).split())
+    return words.replace(r"\(", "(").replace(r"\)", ")")
 
 
 async def test_an_invoice_within_the_state_splits_the_tax_in_two() -> None:
@@ -93,7 +95,8 @@ async def test_an_invoice_within_the_state_splits_the_tax_in_two() -> None:
         "INV/26-27/000001",
         "02 April 2026",
         "GSTIN: 29ABCDE1234F1Z5",
-        "Place of supply: KA, IN",
+        "Place of supply: Karnataka (29)",
+        "State: Karnataka (29)",
         "CGST",
         "SGST",
         "6912",
@@ -110,6 +113,7 @@ async def test_an_invoice_to_another_state_names_one_tax() -> None:
     text = text_of(await PdfDocuments(SELLER).invoice(an_order(129_900, state="TN")))
     assert "IGST" in text
     assert "CGST" not in text
+    assert "Place of supply: Tamil Nadu (33)" in text
 
 
 async def test_a_long_cart_takes_several_pages() -> None:
@@ -166,3 +170,8 @@ def test_the_lines_of_an_invoice_add_up_to_the_order(prices: list[int], shipping
 def test_amounts_are_written_as_in_india(amount: int, digits: str, words: str) -> None:
     assert grouped(amount) == digits
     assert amount_in_words(amount, "INR") == words
+
+
+def test_every_state_has_a_code_of_its_own() -> None:
+    assert len({state(code)[-4:] for code in STATES}) == len(STATES)
+    assert state("Bavaria") == "Bavaria"

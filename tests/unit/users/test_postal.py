@@ -2,8 +2,8 @@ import pytest
 from msgspec.structs import replace
 
 from shop.core.kernel.errors import Malformed
-from shop.core.kernel.postal import PostalAddress
-from shop.core.users.postal import COUNTRIES, STATES, checked, line, phone, pin_code, state_code
+from shop.core.kernel.postal import STATES, PostalAddress
+from shop.core.users.postal import COUNTRIES, checked, line, phone, pin_code, state_code
 
 HOME = PostalAddress(
     name="Asha Rao",

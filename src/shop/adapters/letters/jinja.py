@@ -80,5 +80,6 @@ def _totals(order: Order) -> list[tuple[str, str]]:
 
 
 def _address_lines(place: PostalAddress) -> list[str]:
-    town = f"{place.city}, {place.state} {place.zipcode}"
-    return [place.name, *place.street.splitlines(), town, place.country, place.phone]
+    town = f"{place.city} {place.zipcode}"
+    land = [place.region] if place.country == "IN" else [place.region, place.country]
+    return [place.name, *place.street.splitlines(), town, *filter(None, land), place.phone]

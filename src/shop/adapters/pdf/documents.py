@@ -15,6 +15,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 
 from shop.adapters.pdf.seller import Seller
+from shop.adapters.pdf.states import state
 from shop.adapters.pdf.tax import InvoiceLine, invoice_lines
 from shop.adapters.pdf.words import amount_in_words, grouped
 from shop.core.kernel.postal import PostalAddress
@@ -57,7 +58,7 @@ class PdfDocuments(Documents):
             f"Invoice number: {order.invoice_number}",
             f"Invoice date: {_day(at)}",
             f"Order: {order.number}",
-            f"Place of supply: {order.shipping_address.state}, {order.shipping_address.country}",
+            f"Place of supply: {_region(order.shipping_address)}",
         ]
         story: list[Any] = [
             _line("Tax invoice", _TITLE),
@@ -105,7 +106,7 @@ class PdfDocuments(Documents):
     def _own_lines(self) -> list[str]:
         seller = self._seller
         gstin = seller.gstin or "not registered"
-        return [seller.name, *seller.address, f"State: {seller.state}", f"GSTIN: {gstin}"]
+        return [seller.name, *seller.address, f"State: {state(seller.state)}", f"GSTIN: {gstin}"]
 
 
 def _buyer(order: Order) -> list[str]:
@@ -115,7 +116,13 @@ def _buyer(order: Order) -> list[str]:
 
 def _address(place: PostalAddress) -> list[str]:
     city = f"{place.city} {place.zipcode}".strip()
-    return [place.name, place.street, city, f"{place.state} {place.country}".strip()]
+    return [place.name, place.street, city, _region(place)]
+
+
+def _region(place: PostalAddress) -> str:
+    if place.country == "IN":
+        return state(place.state)
+    return f"{place.state} {place.country}".strip()
 
 
 def _goods(lines: Sequence[InvoiceLine], *, within: bool) -> Table:

@@ -132,7 +132,7 @@ class Books:
         asked, fact = payment.ask_back(refund)
         self.put_payment(asked, fact)
         self.new_refunds[refund.id] = refund
-        self._note(refund, "requested", reason)
+        self._note(refund, "requested", f"Refund asked for: {reason}")
         return self.gave_back(refund) if cash else refund
 
     def gave_back(self, refund: Refund) -> Refund:

@@ -50,11 +50,15 @@ class NewPasswords:
 
         Raises `WeakPassword`, with every rule that failed in facts `rules`, or `Unavailable`.
         """
+        await self.check(password, email=email, name=name)
+        return await self._passwords.hash(password)
+
+    async def check(self, password: str, *, email: str, name: str) -> None:
+        """The judgement alone, without the cost of a hash. Raises `WeakPassword`."""
         if failed := await self.failed(password, email=email, name=name):
             raise WeakPassword(
                 f"A password needs: {self._needs(failed)}.", rules=[rule.value for rule in failed]
             )
-        return await self._passwords.hash(password)
 
     async def failed(self, password: str, *, email: str, name: str) -> list[Rule]:
         # Nobody has to judge a book; that it is too long is known already.

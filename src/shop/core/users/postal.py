@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from shop.core.kernel.errors import Malformed
-from shop.core.kernel.postal import PostalAddress
+from shop.core.kernel.postal import STATES, PostalAddress
 
 INDIA = "IN"
 
@@ -20,45 +20,6 @@ _ALPHA_2 = """
 #: ISO 3166-1 alpha-2.
 COUNTRIES = frozenset(_ALPHA_2.split())
 
-#: The states and union territories of India by ISO 3166-2, without "IN-".
-STATES = {
-    "AN": "Andaman and Nicobar Islands",
-    "AP": "Andhra Pradesh",
-    "AR": "Arunachal Pradesh",
-    "AS": "Assam",
-    "BR": "Bihar",
-    "CG": "Chhattisgarh",
-    "CH": "Chandigarh",
-    "DH": "Dadra and Nagar Haveli and Daman and Diu",
-    "DL": "Delhi",
-    "GA": "Goa",
-    "GJ": "Gujarat",
-    "HP": "Himachal Pradesh",
-    "HR": "Haryana",
-    "JH": "Jharkhand",
-    "JK": "Jammu and Kashmir",
-    "KA": "Karnataka",
-    "KL": "Kerala",
-    "LA": "Ladakh",
-    "LD": "Lakshadweep",
-    "MH": "Maharashtra",
-    "ML": "Meghalaya",
-    "MN": "Manipur",
-    "MP": "Madhya Pradesh",
-    "MZ": "Mizoram",
-    "NL": "Nagaland",
-    "OD": "Odisha",
-    "PB": "Punjab",
-    "PY": "Puducherry",
-    "RJ": "Rajasthan",
-    "SK": "Sikkim",
-    "TN": "Tamil Nadu",
-    "TR": "Tripura",
-    "TS": "Telangana",
-    "UK": "Uttarakhand",
-    "UP": "Uttar Pradesh",
-    "WB": "West Bengal",
-}
 #: Codes and names of former days that people and programs still write.
 _FORMER = {
     "CT": "CG",

@@ -12,6 +12,7 @@ from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
 from shop.core.users.postal import INDIA, check_place, line, phone, pin_code, state_code
 from shop.entrypoints.http.served import HttpRequest
+from shop.ports.users import EmailAddresses
 
 _MOST_FIELDS = 500
 _MOST_MONEY = 13
@@ -89,6 +90,10 @@ def local_path(text: str, otherwise: str = "/") -> str:
 class Errors(dict[str, str]):
     """What is wrong with a form, field by field."""
 
+    def missing(self, form: "Form", *names: str) -> None:
+        """Note every field that was left empty."""
+        self.update((name, EMPTY) for name in names if not form.text(name))
+
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Note a `Malformed` under its field and go on."""
@@ -96,6 +101,20 @@ class Errors(dict[str, str]):
             yield
         except Malformed as wrong:
             self.setdefault(wrong.field, wrong.detail)
+
+
+def check_person(form: Form, errors: Errors, emails: EmailAddresses) -> None:
+    """Note what is wrong with a name, an e-mail address and a telephone number."""
+    errors.missing(form, "name", "email")
+    checks: dict[str, Callable[[str], object]] = {
+        "name": lambda text: line(text[:200], "name"),
+        "email": emails.parse,
+        "contact": phone,
+    }
+    for name, check in checks.items():
+        if form.text(name):
+            with errors.gathered():
+                check(form.text(name))
 
 
 ADDRESS_FIELDS = ("name", "phone", "street", "city", "state", "zipcode")

@@ -16,7 +16,7 @@ _TITLES = {
     401: "Please sign in",
     403: "Not allowed",
     404: "We cannot find this page",
-    405: "That did not work",
+    405: "Nothing to see here",
     410: "This link is used up",
     429: "A little too fast",
     500: "Something went wrong",
@@ -25,6 +25,7 @@ _TITLES = {
 _WORDS = {
     400: "The address or the form is not complete.",
     404: "It may have moved, or the link is not quite right.",
+    405: "This address only takes a form. Please go back to the page that you filled in.",
     500: "The fault is ours and has been noted. Please try again.",
     503: "The shop is busy right now. Please try again in a moment.",
 }

@@ -22,7 +22,8 @@ from markupsafe import Markup
 
 from shop.core.kernel.errors import Invalid
 from shop.core.kernel.money import Money
-from shop.core.users.postal import STATES
+from shop.core.kernel.postal import STATES
+from shop.entrypoints.http.web.devices import device
 
 _SIGNS = {"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£"}
 _INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -187,6 +188,7 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "plain": plain,
         "priced": priced,
         "day": day,
+        "device": device,
         "moment": moment,
         "picture": picture,
         "words": words,
@@ -198,6 +200,6 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "themed": "theme.css" in assets,
         "percent_off": percent_off,
         "query": query,
-        "states": STATES,
+        "states": dict(sorted(STATES.items(), key=lambda one: one[1])),
     }
     return made

@@ -22,11 +22,19 @@ from shop.core.users.passwords import ChangePassword, PasswordChange
 from shop.core.users.profile import Profile, ProfileChange
 from shop.core.users.sessions import SignOut
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import ADDRESS_FIELDS, EMPTY, Errors, Form, read_address
+from shop.entrypoints.http.web.forms import (
+    ADDRESS_FIELDS,
+    EMPTY,
+    Errors,
+    Form,
+    check_person,
+    read_address,
+)
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
 from shop.entrypoints.http.web.visited import visited
+from shop.ports.users import EmailAddresses
 
 _UNFIT = 422
 _ORDERS = 20
@@ -46,7 +54,9 @@ def _typed(user: User) -> Form:
 
 @form("/account")
 @visited
-async def change_profile(visit: Visit, profile: Given[Profile]) -> Reply:
+async def change_profile(
+    visit: Visit, profile: Given[Profile], emails: Given[EmailAddresses]
+) -> Reply:
     typed, errors = visit.form, Errors()
     user = await profile.me(visit.caller)
     email = typed.text("email")
@@ -56,7 +66,8 @@ async def change_profile(visit: Visit, profile: Given[Profile]) -> Reply:
         contact=typed.text("contact") or None,
         email=email if new_email or user.pending_email else UNSET,
     )
-    with errors.gathered():
+    check_person(typed, errors, emails)
+    if not errors:
         try:
             await profile.update(visit.caller, change)
         except EmailTaken:

@@ -1,5 +1,6 @@
 """Looking around: home, categories, search, products."""
 
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from litestar.params import FromPath
@@ -7,7 +8,8 @@ from msgspec import Struct
 
 from shop.core.catalog.model import NotABuyer, ReviewExists
 from shop.core.catalog.service import Reviewing, WriteReview
-from shop.core.catalog.views import CategoryNode, ProductCard, VariantView
+from shop.core.catalog.suggest import Suggesting
+from shop.core.catalog.views import CategoryNode, ProductCard, Suggestion, VariantView
 from shop.core.catalog.words import words_of
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.errors import Malformed
@@ -141,9 +143,16 @@ def _below(nodes: tuple[CategoryNode, ...], path: str) -> tuple[CategoryNode, ..
     return ()
 
 
+def _down_to(nodes: tuple[CategoryNode, ...], path: str) -> Iterator[CategoryNode]:
+    for node in nodes:
+        if f"{path}/".startswith(f"{node.path}/"):
+            yield node
+            yield from _down_to(node.children, path)
+
+
 @page("/search")
 @visited
-async def search(visit: Visit, reads: Given[CatalogReads]) -> Reply:
+async def search(visit: Visit, reads: Given[CatalogReads], suggesting: Given[Suggesting]) -> Reply:
     q = visit.request.query_params.get("q", "").strip()[:100]
     words = words_of(q)
     chosen = Chosen.of(visit, Sort.RELEVANCE if words else Sort.NEWEST)
@@ -160,11 +169,18 @@ async def search(visit: Visit, reads: Given[CatalogReads]) -> Reply:
         below=(),
         tree=await reads.tree(),
         sorts=(*best, *_SORTS),
+        guess=suggesting.suggest if words else None,
     )
 
 
 async def _listing(
-    visit: Visit, reads: CatalogReads, chosen: Chosen, which: ProductFilter, **context: Any
+    visit: Visit,
+    reads: CatalogReads,
+    chosen: Chosen,
+    which: ProductFilter,
+    *,
+    guess: Callable[[str], Awaitable[list[Suggestion]]] | None = None,
+    **context: Any,
 ) -> Reply:
     cursor = visit.request.query_params.get("cursor") or None
     found = await reads.page(which, Sort(chosen.sort), _PAGE, cursor, facets=True)
@@ -179,6 +195,8 @@ async def _listing(
         cards=found.cards(),
         total=found.total,
         cursor=found.next_cursor,
+        # A typo must not end the search.
+        meant=await guess(context["q"]) if guess and not found.total else [],
         **context,
     )
 
@@ -188,14 +206,17 @@ async def _listing(
 async def product(slug: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
     found = await reads.product(slug)
     reviews = await reads.reviews(slug, _REVIEWS)
+    tree = await reads.tree()
     return await visit.page(
         "product.html",
         keep=True,
         product=found,
         first=_first(found.variants),
         axes=" and ".join(axis.name.lower() for axis in found.options),
+        prices_differ=len({one.price.amount for one in found.variants}) > 1,
+        trail=list(_down_to(tree, found.category.path)) if found.category else [],
         reviews=reviews,
-        tree=await reads.tree(),
+        tree=tree,
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shop.core.cart.model import CartEmpty
 from shop.core.checkout.carts import PricedCart
@@ -14,10 +15,11 @@ from shop.core.checkout.completing import Completion
 from shop.core.checkout.drafting import AddressUnknown, PaymentMethodUnavailable, PlaceOrder
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.model import OutOfStock
+from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Malformed, ShopError
 from shop.core.kernel.ids import AddressId
-from shop.core.kernel.money import LARGEST, Money
+from shop.core.kernel.money import LARGEST, Money, tax_within
 from shop.core.kernel.postal import PostalAddress
 from shop.core.orders.model import PaymentMethod, PriceChanged
 from shop.core.pricing.model import PricePolicy, ShippingMethod, ShippingMethodUnknown
@@ -55,9 +57,10 @@ class _Answer(Struct):
 
 
 class _Delivery(Struct, frozen=True):
+    """One way to deliver, with the sums that come of it."""
+
     method: ShippingMethod
-    cost: Money
-    total: Money
+    figures: Breakdown
 
 
 class Till(Struct, frozen=True):
@@ -67,13 +70,28 @@ class Till(Struct, frozen=True):
     terms: Terms
     addresses: list[Address]
 
-    def deliveries(self, goods: int) -> list[_Delivery]:
-        currency = self.policy.currency
+    def deliveries(self, figures: Breakdown) -> list[_Delivery]:
+        goods = figures.items.amount - figures.discount.amount
+        tax = figures.tax.amount - self._tax(figures.shipping.amount)
         return [
-            _Delivery(method, Money(cost, currency), Money(goods + cost, currency))
+            _Delivery(
+                method,
+                replace(
+                    figures,
+                    shipping=self._money(cost),
+                    tax=self._money(tax + self._tax(cost)),
+                    total=self._money(goods + cost),
+                ),
+            )
             for method in self.policy.shipping
             for cost in [method.cost(goods)]
         ]
+
+    def _money(self, amount: int) -> Money:
+        return Money(amount, self.policy.currency)
+
+    def _tax(self, cost: int) -> int:
+        return tax_within(cost, self.policy.shipping_tax_basis_points)
 
 
 async def till_of(visit: Visit, policy: PricePolicy, terms: Terms, book: AddressBook) -> Till:
@@ -106,6 +124,8 @@ async def _page(
     figures = cart.quote.breakdown
     goods = figures.items.amount - figures.discount.amount
     stored = [] if typed["address"] == "new" else till.addresses
+    deliveries = till.deliveries(figures)
+    chosen = (one for one in deliveries if one.method.code == typed["shipping_method"])
     return await visit.page(
         "checkout.html",
         http_status=status,
@@ -115,7 +135,8 @@ async def _page(
         form=typed,
         errors=errors,
         goods=goods,
-        deliveries=till.deliveries(goods),
+        deliveries=deliveries,
+        chosen=next(chosen, deliveries[0]),
         cod=till.terms.takes_cod(goods),
         stored=stored,
         can_choose=bool(till.addresses) and not stored,

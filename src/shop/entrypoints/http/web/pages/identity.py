@@ -13,16 +13,18 @@ from shop.core.users.model import (
     WeakPassword,
 )
 from shop.core.users.passwords import ConfirmReset, PasswordReset
+from shop.core.users.policy import NewPasswords
 from shop.core.users.service import Accounts, Resending, SignUp, Verification
 from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.http.evenly import evenly
 from shop.entrypoints.http.served import Given, HttpRequest
-from shop.entrypoints.http.web.forms import Errors, Form, local_path
+from shop.entrypoints.http.web.forms import Errors, Form, check_person, local_path
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
 from shop.entrypoints.http.web.visited import visited
+from shop.ports.users import EmailAddresses
 
 _UNFIT = 422
 
@@ -101,9 +103,16 @@ async def sign_up_page(visit: Visit) -> Reply:
 
 @form("/sign-up")
 @visited
-async def sign_up(visit: Visit, accounts: Given[Accounts], signing: Given[SignIn]) -> Reply:
-    typed, errors = visit.form, Errors()
-    with errors.gathered():
+async def sign_up(
+    visit: Visit,
+    accounts: Given[Accounts],
+    signing: Given[SignIn],
+    emails: Given[EmailAddresses],
+    passwords: Given[NewPasswords],
+) -> Reply:
+    typed = visit.form
+    errors = await _misfits(typed, emails, passwords)
+    if not errors:
         try:
             await accounts.sign_up(
                 SignUp(
@@ -121,6 +130,21 @@ async def sign_up(visit: Visit, accounts: Given[Accounts], signing: Given[SignIn
         return await visit.page("sign_up.html", http_status=_UNFIT, form=typed, errors=errors)
     await _sign_in(visit, signing, typed.text("email"), typed["password"])
     return visit.see(_next(visit), "welcome")
+
+
+async def _misfits(typed: Form, emails: EmailAddresses, passwords: NewPasswords) -> Errors:
+    """Everything that is wrong with the form, so that nobody has to send it once for each."""
+    errors = Errors()
+    check_person(typed, errors, emails)
+    errors.missing(typed, "password")
+    if errors and "password" not in errors:  # a form that is right is judged as it is taken
+        try:
+            await passwords.check(
+                typed["password"], email=typed.text("email"), name=typed["name"][:200]
+            )
+        except WeakPassword as weak:
+            errors["password"] = weak.detail
+    return errors
 
 
 @page("/verify-email")
@@ -166,9 +190,11 @@ async def forgot_page(visit: Visit) -> Reply:
 @visited
 async def forgot(visit: Visit, forgotten: Given[Forgotten]) -> Reply:
     errors = Errors()
-    with errors.gathered():
-        async with evenly():
-            await forgotten.ask(visit.form.text("email"))
+    errors.missing(visit.form, "email")
+    if not errors:
+        with errors.gathered():
+            async with evenly():
+                await forgotten.ask(visit.form.text("email"))
     if errors:
         return await visit.page(
             "forgot_password.html", http_status=_UNFIT, form=visit.form, errors=errors

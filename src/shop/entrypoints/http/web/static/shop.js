@@ -31,6 +31,20 @@ if (buy) {
   show();
 }
 
+// The sums beside the form follow the delivery that is chosen.
+const sums = document.querySelector("[data-sums]");
+if (sums) {
+  const show = () => {
+    const chosen = document.querySelector("[name=shipping_method]:checked");
+    if (!chosen) return;
+    for (const place of sums.querySelectorAll("[data-sum]")) {
+      place.textContent = chosen.dataset[place.dataset.sum];
+    }
+  };
+  sums.closest("form").addEventListener("change", show);
+  show();
+}
+
 // Another picture comes to the front instead of opening by itself.
 for (const link of document.querySelectorAll("[data-thumb]")) {
   link.addEventListener("click", (event) => {

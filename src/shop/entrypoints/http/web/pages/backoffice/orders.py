@@ -90,9 +90,11 @@ async def move_order(
                 case "pack":
                     await fulfilment.pack(caller, id_, encode_order)
                 case "ship":
-                    carrier = line(visit.form["carrier"][:100], "carrier")
-                    tracking = line(visit.form["tracking_number"][:100], "tracking_number")
-                    await fulfilment.ship(caller, id_, (carrier, tracking), encode_order)
+                    errors.missing(visit.form, "carrier", "tracking_number")
+                    if not errors:
+                        carrier = line(visit.form["carrier"][:100], "carrier")
+                        tracking = line(visit.form["tracking_number"][:100], "tracking_number")
+                        await fulfilment.ship(caller, id_, (carrier, tracking), encode_order)
                 case "deliver":
                     await fulfilment.deliver(caller, id_, encode_order)
                 case "cancel":
