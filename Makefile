@@ -21,10 +21,12 @@ help: ## list the targets
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
 
+# Files go to the workers as they lie: those that wait come first, and units fill up what is left.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 test: $(TESTING) $(CHECKS) $(DOCS) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(or $(ARGS),$(PARALLEL))
 
 # What the tests start as private processes: `command:package` for the system's package manager, or
 # `this/that:package` where either command will do.
