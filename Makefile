@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers lint security audit fmt bench bench-servers bench-image docs image lock clean
+.PHONY: help run ready test test-servers lint security audit fmt bench bench-servers bench-image docs image lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -21,10 +21,17 @@ help: ## list the targets
 run: $(RUNTIME) ## start the shop, with its demo catalogue, on http://localhost:8000
 	@exec $(PY) -m shop run --demo $(ARGS)
 
-test: $(TESTING) $(CHECKS) $(DOCS) test-servers ## run all tests; ARGS="tests/unit -k cart" runs some
+ready: $(TESTING) $(CHECKS) $(DOCS) test-servers # what tests need; with -j side by side
+
+# Whole files go to the workers in their order: those that wait come first, and units fill up what
+# is left at the end. For some tests one process is quicker, unless ARGS has an -n. What is compiled
+# is kept, wherever Python is told not to: many processes start from it.
+ALL := -n auto --dist loadfile --no-loadscope-reorder
+test: ## run all tests; ARGS="tests/unit -k cart" runs some
+	@$(MAKE) --no-print-directory -j4 ready
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || echo "make test: NO CHROMIUM here: the browser tests are SKIPPED (Debian: apt-get install chromium)." >&2
-	@$(PY) -m pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest $(or $(ARGS),$(ALL))
 
 # What the tests start as private processes: `command:package` for the system's package manager, or
 # `this/that:package` where either command will do.

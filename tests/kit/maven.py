@@ -1,6 +1,6 @@
 """Programs on the Java machine; Maven fetches their libraries once into a cache."""
 
-import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -37,7 +37,14 @@ def on_java(name: str, *libraries: str) -> list[str]:
 
 
 def _fetched(name: str, libraries: tuple[str, ...]) -> Path:
-    folder = cached(name)
+    # One at a time: of tests that run side by side the first fetches, and Maven's own cache is
+    # not made for two.
+    with cached("maven.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetched_alone(cached(name), name, libraries)
+
+
+def _fetched_alone(folder: Path, name: str, libraries: tuple[str, ...]) -> Path:
     if folder.is_dir():
         return folder
     maven = shutil.which("mvn")
@@ -57,6 +64,5 @@ def _fetched(name: str, libraries: tuple[str, ...]) -> Path:
         )
         if done.returncode:
             raise Missing(f"Maven could not fetch {name}: {done.stdout[-500:]}")
-        with contextlib.suppress(OSError):  # another run was quicker
-            (Path(made) / "jars").rename(folder)
+        (Path(made) / "jars").rename(folder)
     return folder

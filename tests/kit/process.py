@@ -1,6 +1,7 @@
 """The real binary, as an operator starts it: a folder, free ports, and processes that end."""
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email import message_from_bytes, policy
 from pathlib import Path
 from types import TracebackType
@@ -44,17 +45,30 @@ _CHEAP = {
 }
 
 
+def _ports() -> Iterator[int]:
+    """Below the range of the system's own, so that no connection takes one meanwhile.
+
+    Tests that run side by side have a part of the range each, and no port comes twice before all
+    others have come: what is free when it is given is free still when it is used.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = range(20_000 + worker, 32_000, workers)
+    return itertools.cycle(random.SystemRandom().sample(own, len(own)))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """Below the range of the system's own, so that no connection takes it meanwhile."""
-    chance = random.SystemRandom()
-    while True:
-        port = chance.randrange(20_000, 32_000)
+    for port in _PORTS:
         with socket.socket() as one:
             try:
                 one.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
+    raise AssertionError("The ports never end.")
 
 
 def until(condition: Callable[[], Any], within: float = PATIENCE, pause: float = 0.02) -> Any:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -389,7 +389,32 @@ def servers_end() -> Iterator[None]:
         server.close()
 
 
+#: What the workers of a run have missed.
+_missed: set[str] = set()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Each worker starts servers of its own; given ones are emptied and stopped by one at a time.
+
+    A third of the time tests wait for a process or a clock, so one more than there are processors.
+    """
+    given = any(os.environ.get(server.variable) for server in SERVERS)
+    return 0 if given else (os.cpu_count() or 1) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker has nobody to tell but the run."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["missing"] = [server.missing for server in SERVERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _missed.update(getattr(node, "workeroutput", {}).get("missing", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for server in SERVERS:
-        if server.missing:
-            terminalreporter.write_line(f"{server.missing} ITS TESTS DID NOT RUN.", red=True)
+    for missing in sorted({server.missing for server in SERVERS} | _missed):
+        if missing:
+            terminalreporter.write_line(f"{missing} ITS TESTS DID NOT RUN.", red=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.process import free_port
 from tests.kit.site import API
 
 EXAMPLES = 3
@@ -60,13 +61,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:

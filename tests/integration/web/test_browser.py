@@ -1,7 +1,6 @@
 """A whole purchase in a real browser, against the real process."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from tests.kit.browser import Browser, find_browser
+from tests.kit.process import free_port
 
 _PATIENCE = 60
 _ALL = "[...document.querySelectorAll('main *')]"
@@ -43,7 +43,7 @@ def chromium() -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running shop with the demo catalogue."""
     folder = tmp_path_factory.mktemp("shop")
-    http, ops = _free_port(), _free_port()
+    http, ops = free_port(), free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SHOP_")},
         "SHOP_DATA_DIR": str(folder),
@@ -66,13 +66,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=_PATIENCE)
         log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def _wait(url: str) -> None:
