@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.errors import MessageError
+from functools import partial
 from pathlib import Path
 
 from shop.adapters.mail.message import as_message
 from shop.core.notifications.model import Email
 from shop.ports.mail import MailTransport, NotSent
+from shop.threads import Threads
 
 
 class MailFiles(MailTransport):
@@ -23,13 +25,19 @@ class MailFiles(MailTransport):
         self._domain = domain
         # The library takes milliseconds for the headers of a mail: not on the event loop, and not
         # in several threads, which would only take Python's lock from one another.
-        self._thread = ThreadPoolExecutor(1, "mail-files")
+        self._thread = Threads("mail-files")
+        self._flushing: asyncio.Future[None] | None = None
 
     async def send(self, email: Email) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._send, email)
+        await self._thread.submit(partial(self._send, email))
+        # Mails that are sent side by side share one: the thread does one thing after the other, so
+        # a flush that has not ended yet comes after this file.
+        if self._flushing is None or self._flushing.done():
+            self._flushing = self._thread.submit(self._flush)
+        await asyncio.shield(self._flushing)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False)
+        self._thread.close()
 
     def _send(self, email: Email) -> None:
         try:
@@ -37,14 +45,29 @@ class MailFiles(MailTransport):
         except (ValueError, MessageError) as error:
             raise NotSent(f"This mail cannot be written: {error}", for_good=True) from error
         name = f"{email.created_at:%Y%m%dT%H%M%S.%fZ}-{email.id.hex}.eml"
-        try:
+        with _told():
             _write(self._folder, name, message)
-        except OSError as error:
-            raise NotSent(f"The file cannot be written: {error.strerror}") from error
+
+    def _flush(self) -> None:
+        """Put the names on the disk."""
+        with _told():
+            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotSent(f"The file cannot be written: {error.strerror}") from error
 
 
 def _write(folder: Path, name: str, message: bytes) -> None:
-    """The file appears whole, by rename, and is on the disk when this returns."""
+    """The file appears whole, by rename; its content is on the disk when this returns."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{name}.part"
     try:
@@ -57,8 +80,3 @@ def _write(folder: Path, name: str, message: bytes) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

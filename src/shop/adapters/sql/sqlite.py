@@ -13,10 +13,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -29,6 +28,7 @@ from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import translated
 from shop.core.kernel.errors import Unavailable
 from shop.ports.system import Schema
+from shop.threads import Threads
 
 T = TypeVar("T")
 
@@ -42,9 +42,8 @@ class _Conn(Conn):
 
     locks_rows = False
 
-    def __init__(self, engine: sa.Engine, thread: ThreadPoolExecutor, owner: int) -> None:
+    def __init__(self, engine: sa.Engine, owner: Threads) -> None:
         self.dialect = engine.dialect
-        self._thread = thread
         self._owner = owner
         self._sa = engine.connect()
         self._raw: sqlite3.Connection = cast(Any, self._sa.connection.dbapi_connection)
@@ -73,9 +72,10 @@ class _Conn(Conn):
 
     async def _do(self, work: Callable[[], T]) -> T:
         with translated():
-            if threading.get_ident() == self._owner:
-                return work()
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return work() if self._is_at_home() else await self._owner.submit(work)
+
+    def _is_at_home(self) -> bool:
+        return threading.get_ident() in self._owner.idents
 
     async def sync(self, work: Callable[[sa.Connection], T]) -> T:
         """Run code that wants SQLAlchemy's own connection (migrations)."""
@@ -93,7 +93,7 @@ class _Conn(Conn):
             else:
                 return
             pause = random.uniform(0.0005, 0.002)  # noqa: S311 - jitter
-            if threading.get_ident() == self._owner:
+            if self._is_at_home():
                 time.sleep(pause)  # noqa: ASYNC251 - this thread serves nobody else
             else:
                 await asyncio.sleep(pause)
@@ -124,19 +124,18 @@ class _Lane:
     """A thread and the connection it owns."""
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        owner = self.thread.submit(threading.get_ident).result()
+        self._thread = Threads(name)
         with translated():
-            self.conn = self.thread.submit(_Conn, engine, self.thread, owner).result()
+            self.conn = _Conn(engine, self._thread)
 
-    async def drive(self, work: Coroutine[Any, Any, T]) -> T:
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.thread, context.run, _drive, work)
+    def drive(
+        self, work: Coroutine[Any, Any, T], context: contextvars.Context
+    ) -> asyncio.Future[T]:
+        return self._thread.submit(partial(context.run, _drive, work))
 
     def close(self) -> None:
-        self.thread.submit(self.conn.close).result()
-        self.thread.shutdown()
+        self._thread.close(wait=True)
+        self.conn.close()
 
 
 def _drive(work: Coroutine[Any, Any, T]) -> T:
@@ -184,18 +183,16 @@ class SqliteDatabase(Database, Schema):
         except BaseException:
             work.close()
             raise
+        context = contextvars.copy_context()
+        context.run(self._in_writer.set, True)  # noqa: FBT003
+        context.run(self._lazy.set, lazy)
         # The thread goes on when the caller is cancelled, so the lock is its, not the caller's.
-        done = asyncio.ensure_future(self._in_thread(work, lazy=lazy))
+        done = self._writer.drive(work, context)
         done.add_done_callback(lambda _: self._lock.release())
         try:
             return await asyncio.shield(done)
         finally:
             del done  # it keeps a refusal, whose traceback keeps this frame: no cycle
-
-    async def _in_thread(self, work: Coroutine[Any, Any, T], *, lazy: bool) -> T:
-        self._in_writer.set(True)
-        self._lazy.set(lazy)
-        return await self._writer.drive(work)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:
@@ -222,7 +219,7 @@ class SqliteDatabase(Database, Schema):
 
     async def read(self, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
         lane = await self._readers.get()
-        done = asyncio.ensure_future(lane.drive(self._snapshot(lane.conn, work)))
+        done = lane.drive(self._snapshot(lane.conn, work), contextvars.copy_context())
         done.add_done_callback(lambda _: self._readers.put_nowait(lane))
         try:
             return await asyncio.shield(done)

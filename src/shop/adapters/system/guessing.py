@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from shop.adapters.system.threads import Threads
+from shop.adapters.system.threads import BoundedThreads
 from shop.ports.users import Guessing, Strength
 
 _QUEUE = 64
@@ -20,7 +20,7 @@ class ZxcvbnGuessing(Guessing):
     """
 
     def __init__(self) -> None:
-        self._threads = Threads("guessing", 1, _QUEUE)
+        self._threads = BoundedThreads("guessing", 1, _QUEUE)
 
     async def strength(self, password: str) -> Strength:
         return await self._threads.run(lambda: _strength(password))

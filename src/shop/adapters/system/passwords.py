@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from shop.adapters.system.threads import Threads
+from shop.adapters.system.threads import BoundedThreads
 from shop.ports.users import Passwords
 
 _SALT = 16
@@ -39,7 +39,7 @@ class Argon2Passwords(Passwords):
         parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
         # The hash of no password: to verify against it takes as long as against any other.
         self._nobody = f"$argon2id$v=19${parameters}${_random(_SALT)}${_random(_HASH)}"
-        self._threads = Threads("argon2", threads, queue, modest=True)
+        self._threads = BoundedThreads("argon2", threads, queue, modest=True)
 
     @property
     def queued(self) -> int:

@@ -1,28 +1,28 @@
-"""Work that would hold up the event loop, in few threads with a bounded queue."""
+"""Threads with a bounded queue, for work that takes long."""
 
 import asyncio
 import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from shop.core.kernel.errors import Unavailable
+from shop.threads import Threads
 
 T = TypeVar("T")
 
 _NICE = 10
 
 
-class Threads:
+class BoundedThreads:
     """No more than `queue` calls wait: those beyond get `Unavailable` at once.
 
     `modest` threads yield to the event loop, which only helps those that leave Python's lock.
     """
 
     def __init__(self, name: str, many: int, queue: int, *, modest: bool = False) -> None:
-        self._pool = ThreadPoolExecutor(many, name, initializer=_stand_back if modest else None)
+        self._threads = Threads(name, many, begin=_stand_back if modest else None)
         self._most = many + queue
         self._busy = 0
 
@@ -35,7 +35,7 @@ class Threads:
         if self._busy >= self._most:
             raise Unavailable("Too many people are signing in just now; please try again.")
         self._busy += 1
-        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        running = self._threads.submit(work)
         # A caller who goes away leaves the thread busy all the same.
         running.add_done_callback(self._done)
         return await asyncio.shield(running)
@@ -44,7 +44,7 @@ class Threads:
         self._busy -= 1
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
 
 def _stand_back() -> None:

@@ -102,5 +102,6 @@ def _token_key(token_id: str) -> str:
     return f"token:{token_id}"
 
 
+@lru_cache(maxsize=4096)  # to write the id out takes as long as to look it up
 def _key(session_id: SessionId) -> str:
     return f"session:{session_id.hex}"
