@@ -13,30 +13,16 @@ from shop.adapters.feeds.provider import FeedReaders
 from shop.adapters.mail.provider import FilePosting, SmtpPosting
 from shop.adapters.media.bucket import Bucket
 from shop.adapters.media.provider import Pictures
-from shop.adapters.memory.admin_log import MemoryLog
 from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
-from shop.adapters.memory.catalog_provider import MemoryCatalog
+from shop.adapters.memory.caching import MemoryCaching
 from shop.adapters.memory.events import NoTopics
-from shop.adapters.memory.mail_provider import MemoryMails, MemoryPosting
-from shop.adapters.memory.orders_provider import MemoryOrderStorage
-from shop.adapters.memory.privacy import MemoryPrivacy
-from shop.adapters.memory.provider import MemoryCaching, MemoryStorage
-from shop.adapters.memory.social_provider import MemorySocial
 from shop.adapters.oidc.provider import SocialProviders
 from shop.adapters.oidc.providers import OidcClient
 from shop.adapters.pdf.provider import PdfPapers
 from shop.adapters.pdf.seller import Seller
-from shop.adapters.razorpay.provider import RazorpayPayments
 from shop.adapters.sandbox.provider import SandboxPayments
-from shop.adapters.sql.admin_log import SqlLog
-from shop.adapters.sql.catalog_provider import SqlCatalog
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.database_providers import SqliteFile
-from shop.adapters.sql.mail_provider import SqlMail
-from shop.adapters.sql.orders_provider import SqlOrderStorage
-from shop.adapters.sql.privacy import SqlPrivacy
-from shop.adapters.sql.provider import SqlStorage
-from shop.adapters.sql.social_provider import SqlSocial
 from shop.adapters.system.provider import Identity, System
 from shop.adapters.system.secrets import DerivedSecrets
 from shop.core.checkout.terms import Terms
@@ -174,8 +160,16 @@ class Conditions(Provider):
         )
 
 
+def _kept(settings: Settings, *parts: str) -> list[Provider]:
+    """Parts of the storage of the settings. What serves the other kind is not loaded."""
+    if settings.database_url.startswith("memory:"):
+        from shop.adapters.memory.providers import PARTS  # noqa: PLC0415
+    else:
+        from shop.adapters.sql.providers import PARTS  # noqa: PLC0415
+    return [PARTS[part]() for part in parts]
+
+
 def _orders(settings: Settings) -> list[Provider]:
-    memory = settings.database_url.startswith("memory:")
     seller = Seller(
         name=settings.tax.seller_name,
         address=settings.tax.seller_address_lines,
@@ -183,7 +177,7 @@ def _orders(settings: Settings) -> list[Provider]:
         state=settings.tax.state,
     )
     return [
-        MemoryOrderStorage() if memory else SqlOrderStorage(),
+        *_kept(settings, "orders"),
         _payments(settings),
         PdfPapers(seller),
         OrderParts(),
@@ -192,6 +186,9 @@ def _orders(settings: Settings) -> list[Provider]:
 
 def _payments(settings: Settings) -> Provider:
     if settings.payments.provider == "razorpay":
+        # What a start with the sandbox need not load.
+        from shop.adapters.razorpay.provider import RazorpayPayments  # noqa: PLC0415
+
         keys = settings.razorpay
         return RazorpayPayments(
             keys.key_id, keys.key_secret.reveal(), keys.webhook_secrets, str(keys.url)
@@ -204,9 +201,8 @@ def _payments(settings: Settings) -> Provider:
 
 
 def catalog_providers(settings: Settings) -> list[Provider]:
-    memory = settings.database_url.startswith("memory:")
     return [
-        MemoryCatalog() if memory else SqlCatalog(),
+        *_kept(settings, "catalog"),
         Pictures(str(settings.media_url), _bucket(settings)),
         FeedReaders(),
         CatalogParts(),
@@ -234,14 +230,16 @@ def _caching(settings: Settings) -> Provider:
 
 
 def _mail(settings: Settings) -> list[Provider]:
-    memory = settings.database_url.startswith("memory:")
-    return [MemoryMails() if memory else SqlMail(), _posting(settings), MailParts()]
+    return [*_kept(settings, "mail"), _posting(settings), MailParts()]
 
 
 def _posting(settings: Settings) -> Provider:
     scheme, _, folder = settings.mail_url.partition(":")
     host = (urlsplit(settings.site.url).hostname or "localhost").encode("idna").decode()
     if scheme == "memory":
+        # What only tests need.
+        from shop.adapters.memory.mail_provider import MemoryPosting  # noqa: PLC0415
+
         return MemoryPosting()
     if scheme == "file":
         return FilePosting(Path(folder), host)
@@ -251,16 +249,17 @@ def _posting(settings: Settings) -> Provider:
 def storage_providers(settings: Settings) -> list[Provider]:
     """The database of the settings."""
     url = settings.database_url
+    kept = _kept(settings, "base", "social")
     if url.startswith("memory:"):
-        return [MemoryStorage(), MemorySocial()]
+        return kept
     if not settings.shares_database:
-        return [SqlStorage(), SqlSocial(), SqliteFile(Path(make_url(url).database or ""))]
+        return [*kept, SqliteFile(Path(make_url(url).database or ""))]
     # A driver that a start on the embedded database need not load.
     from shop.adapters.sql.mysql_provider import MysqlServer  # noqa: PLC0415
 
     pool = settings.database
     server = MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)
-    return [SqlStorage(), SqlSocial(), server]
+    return [*kept, server]
 
 
 class EmbeddedBus(Provider):
@@ -312,10 +311,9 @@ def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
         *catalog_providers(settings),
         *_orders(settings),
         People(),
-        MemoryLog() if settings.database_url.startswith("memory:") else SqlLog(),
+        *_kept(settings, "log", "privacy"),
         LogParts(),
         *_social(settings),
-        MemoryPrivacy() if settings.database_url.startswith("memory:") else SqlPrivacy(),
         PrivacyParts(),
         *_mail(settings),
         Conditions(settings),

@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from shop.adapters.factors.provider import FactorChecks
-from shop.adapters.memory.provider import MemoryCaching
+from shop.adapters.memory.caching import MemoryCaching
 from shop.adapters.system.provider import Identity, System
 from shop.core.checkout.carts import CartCommand, PricedCart
 from shop.core.users.liveness import Liveness

@@ -3,8 +3,7 @@
 from dishka import Provider, Scope, alias, provide
 
 from shop.adapters.memory.backup import NoBackup
-from shop.adapters.memory.cache import MemoryCache, MemoryRateLimiter
-from shop.adapters.memory.cart import MemoryCartCache, MemoryCarts
+from shop.adapters.memory.cart import MemoryCarts
 from shop.adapters.memory.checkup import InProcess
 from shop.adapters.memory.clients import (
     MemoryAuthorizationCodes,
@@ -20,7 +19,7 @@ from shop.adapters.memory.events import (
     MemoryOutbox,
 )
 from shop.adapters.memory.factors import MemorySecondFactors, MemoryTickets
-from shop.adapters.memory.idempotency import MemoryAnswerCache, MemoryIdempotency
+from shop.adapters.memory.idempotency import MemoryIdempotency
 from shop.adapters.memory.inventory import MemoryShelf, MemoryShelfReads, MemoryStockLedger
 from shop.adapters.memory.leases import MemoryLease
 from shop.adapters.memory.secrets import MemorySecrets
@@ -35,10 +34,9 @@ from shop.adapters.memory.users import (
 )
 from shop.ports.backup import DatabaseBackup
 from shop.ports.bus import DeadLetters, EventBus, Subscriptions
-from shop.ports.cache import Cache, RateLimiter, SteadyCache
-from shop.ports.cart import CartCache, Carts
+from shop.ports.cart import Carts
 from shop.ports.checkout import Buyers
-from shop.ports.checkup import BusCheckup, CacheCheckup, DatabaseCheckup
+from shop.ports.checkup import BusCheckup, DatabaseCheckup
 from shop.ports.clients import (
     AuthorizationCodes,
     ClientReads,
@@ -47,7 +45,7 @@ from shop.ports.clients import (
     SigningKeys,
 )
 from shop.ports.factors import SecondFactors, Tickets
-from shop.ports.idempotency import AnswerCache, Idempotency
+from shop.ports.idempotency import Idempotency
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.outbox import Inbox, Outbox, Sealer
 from shop.ports.system import Clock, Ids, Lease, Schema, Secrets
@@ -190,33 +188,3 @@ class MemoryStorage(Provider):
     @provide(scope=Scope.APP)
     def lease(self, store: MemoryStore, clock: Clock) -> Lease:
         return MemoryLease(store, clock)
-
-
-class MemoryCaching(Provider):
-    """For the shop that is one process."""
-
-    scope = Scope.APP
-
-    @provide
-    def steady(self, clock: Clock) -> SteadyCache:
-        return MemoryCache(clock)
-
-    @provide
-    def cache(self, steady: SteadyCache) -> Cache:
-        return steady
-
-    @provide
-    def limiter(self, clock: Clock) -> RateLimiter:
-        return MemoryRateLimiter(clock)
-
-    @provide
-    def carts(self, clock: Clock) -> CartCache:
-        return MemoryCartCache(clock)
-
-    @provide
-    def answers(self, clock: Clock) -> AnswerCache:
-        return MemoryAnswerCache(clock)
-
-    @provide
-    def checkup(self) -> CacheCheckup:
-        return InProcess()

@@ -22,6 +22,11 @@ def begin() -> None:
     gc.disable()
 
 
+def loaded() -> None:
+    """After the imports: what they made stays for good, so that `settle` need not look at it."""
+    gc.freeze()
+
+
 def settle() -> None:
     """After wiring: what lives now lives for ever, so the collector need not look at it again."""
     gc.collect()

@@ -3,7 +3,9 @@
 import asyncio
 import fcntl
 import functools
+import importlib
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,18 @@ def read_settings(
     return settings
 
 
+def load_structlog() -> None:
+    """As where rich is not installed: it comes with litestar, and structlog would load it, and a
+    highlighter of source code with it, for tracebacks that we print plain."""
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]  # Python's own word for "not there"
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del sys.modules["rich"]
+
+
 def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     """Run `work(container)` on a migrated shop; expected errors become one clear line."""
     from shop.ports.system import Schema
@@ -72,6 +86,7 @@ def in_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
 
 def in_bare_container(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     """The same on a database as it is, or that is not there yet."""
+    load_structlog()
     from shop.core.kernel.errors import ShopError
     from shop.entrypoints import logs
     from shop.wiring import make_container

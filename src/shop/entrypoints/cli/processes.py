@@ -70,9 +70,11 @@ def _greeting(settings: Settings, role: str) -> Callable[[], None]:
 def _container(settings: Settings) -> AsyncContainer:
     """Nothing is opened yet; an adapter may refuse its settings."""
     try:
-        return make_container(settings, *traces(settings))
+        container = make_container(settings, *traces(settings))
     except ShopError as error:
         raise Refusal(error.detail) from None
+    process.loaded()
+    return container
 
 
 def _run(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from shop.entrypoints.cli.common import Failure, read_settings, with_config
+from shop.entrypoints.cli.common import Failure, load_structlog, read_settings, with_config
 from shop.settings import Settings
 
 ROLES = ("all", "api", "consumer")
@@ -82,6 +82,7 @@ def _alone(folder: Path, role: str) -> Iterator[None]:
 
 def _serve(settings: Settings, role: str, workers: int, *, demo: bool) -> int:
     """Run until told to stop; the exit code."""
+    load_structlog()
     from shop.entrypoints.actors import process
 
     process.begin()

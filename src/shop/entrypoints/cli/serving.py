@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from prometheus_client import CollectorRegistry
 
-from shop.adapters.razorpay.breaker import Breaker
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.adapters.sandbox.webhooks import SandboxWebhooks
 from shop.core.catalog.imports import ImportRegister
@@ -359,6 +358,8 @@ async def _add_gateway(
     Who serves delivers them, for it calls itself, and it knows of no other's address.
     """
     if settings.payments.provider == "razorpay":
+        from shop.adapters.razorpay.breaker import Breaker
+
         text = "Whether the payment gateway is spared: 0 no, 0.5 one call tries, 1 yes."
         breaker = await container.get(Breaker)
         registry.register(metrics.Reading("shop_gateway_breaker", text, breaker.spared))

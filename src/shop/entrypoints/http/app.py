@@ -1,8 +1,11 @@
 """The HTTP application: all routes, their documentation, and what stands before them."""
 
+from typing import Any
+
 from dishka import AsyncContainer
 from litestar import HttpMethod, Litestar, get, route
 from litestar.datastructures import State
+from litestar.events import BaseEventEmitterBackend
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 from msgspec import json
@@ -89,6 +92,16 @@ API_ROUTES: list[ControllerRouterHandler] = [
 ]
 
 
+class _NoEvents(BaseEventEmitterBackend):
+    """Ours go through the outbox; the framework's emitter would load a runtime for nothing."""
+
+    def emit(self, event_id: str, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing to end."""
+
+
 def make_app(
     container: AsyncContainer,
     authenticator: Authenticator,
@@ -101,6 +114,7 @@ def make_app(
     look = look_of(theme)
     return Litestar(
         [*API_ROUTES, *WEB_ROUTES, *([SandboxController] if sandbox else [])],
+        event_emitter_backend=_NoEvents,
         exception_handlers=REFUSALS,
         plugins=[description],
         state=State({"container": container, "authenticator": authenticator, "look": look}),
