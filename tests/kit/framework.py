@@ -4,8 +4,8 @@ To make one takes longer than most tests; what it knows of its shop is in its st
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -17,22 +17,33 @@ from shop.entrypoints.http import app, site
 from shop.entrypoints.http.site import Site, SiteRules, make_site
 
 _make = app.make_app
-_free: dict[tuple[bool, str], list[Litestar]] = defaultdict(list)
+_free: dict[Hashable, list[Litestar]] = defaultdict(list)
 
 
-def _lent(container: AsyncContainer, authenticator: Any, *, sandbox: bool, theme: str) -> Litestar:
+@contextmanager
+def lent(make: Callable[[], Litestar], state: dict[str, Any]) -> Iterator[Litestar]:
+    """One that `make` made, now or before, with that state and no other."""
+    borrowed = _free[make].pop() if _free[make] else make()
+    borrowed.state = State(state)
+    yield borrowed
+    _free[make].append(borrowed)
+
+
+def _site_app(
+    container: AsyncContainer, authenticator: Any, *, sandbox: bool, theme: str
+) -> Litestar:
     free = _free[sandbox, theme]
     if not free:
         return _make(container, authenticator, sandbox=sandbox, theme=theme)
-    lent = free.pop()
-    state = {"container": container, "authenticator": authenticator, "look": lent.state.look}
-    lent.state = State(state)
-    return lent
+    borrowed = free.pop()
+    state = {"container": container, "authenticator": authenticator, "look": borrowed.state.look}
+    borrowed.state = State(state)
+    return borrowed
 
 
 @asynccontextmanager
 async def a_site(container: AsyncContainer, rules: SiteRules) -> AsyncIterator[Site]:
-    with patch.object(site, "make_app", _lent):
+    with patch.object(site, "make_app", _site_app):
         made = await make_site(container, rules)
     yield made
     if not rules.theme:  # the files of a theme are of one test
