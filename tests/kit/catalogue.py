@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import httpx
 from dishka import STRICT_VALIDATION, AsyncContainer, make_async_container
 from litestar import Litestar
-from litestar.datastructures import State
 from msgspec.structs import replace
 
 from shop.adapters.system.provider import System
@@ -31,6 +30,7 @@ from shop.ports.system import Schema
 from shop.wiring import Conditions, catalog_providers, storage_providers
 from tests.kit.clock import NOON
 from tests.kit.containers import FakeSystem, settings_for
+from tests.kit.framework import lent
 
 STAFF = Caller(user_id=UserId(UUID(int=1)), roles=frozenset({Role.STAFF}))
 CUSTOMER = Caller(user_id=UserId(UUID(int=2)), roles=frozenset({Role.CUSTOMER}))
@@ -75,15 +75,19 @@ async def catalogue(storage: str, folder: Path) -> AsyncIterator[AsyncContainer]
         await container.close()
 
 
-async def lane_over(container: AsyncContainer) -> FastLane:
-    app = Litestar(
+@asynccontextmanager
+async def lane_over(container: AsyncContainer) -> AsyncIterator[FastLane]:
+    with lent(_app, {"container": container, "authenticator": NamedAuthenticator()}) as app:
+        behind: Any = app
+        yield FastLane(behind, await container.get(CatalogWatch))
+
+
+def _app() -> Litestar:
+    return Litestar(
         [CatalogController, AdminCatalogController, show_medium],
         exception_handlers=PROBLEMS,
-        state=State({"container": container, "authenticator": NamedAuthenticator()}),
         request_max_body_size=None,
     )
-    behind: Any = app
-    return FastLane(behind, await container.get(CatalogWatch))
 
 
 def client_of(app: Any) -> httpx.AsyncClient:

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import sqlalchemy as sa
 from dishka import AsyncContainer, Provider, Scope, provide
 from msgspec.structs import replace
 
+from shop.adapters.sql import schema
 from shop.entrypoints.actors.desks import CheckoutDesk
 from shop.ports.system import Clock, Schema
 from shop.settings import Data, Database, Mail, Media, Settings, Url
@@ -26,8 +29,11 @@ class FakeSystem(Provider):
 
 
 def settings_for(storage: str, folder: Path, **changes: Any) -> Settings:
-    """The defaults, on that storage, below that folder."""
+    """The defaults, on that storage, below that folder; a new database is migrated already."""
     memory = storage == "memory"
+    if storage == "sqlite" and not (file := folder / "shop.db").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_migrated())
     settings = Settings(
         data=Data(dir=str(folder)),
         database=Database(url=Url(_database_url(storage))),
@@ -35,6 +41,19 @@ def settings_for(storage: str, folder: Path, **changes: Any) -> Settings:
         media=Media(url=Url("memory:" if memory else "")),
     )
     return replace(settings, **changes)
+
+
+@cache
+def _migrated() -> bytes:
+    """The file of a migrated SQLite database: to migrate takes longer than most tests."""
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        schema.migrate(connection)
+    with engine.connect() as connection:
+        raw = cast(Any, connection.connection.driver_connection)
+        file: bytes = raw.serialize()
+    engine.dispose()
+    return file
 
 
 def _database_url(storage: str) -> str:

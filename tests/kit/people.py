@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from dishka import STRICT_VALIDATION, AsyncContainer, Provider, Scope, make_async_container, provide
 from litestar import Litestar
-from litestar.datastructures import State
 
 from shop.adapters.factors.provider import FactorChecks
 from shop.adapters.memory.caching import MemoryCaching
@@ -31,6 +30,7 @@ from shop.settings import Settings
 from shop.usecases import People
 from shop.wiring import Conditions, storage_providers
 from tests.kit.containers import FakeSystem, settings_for
+from tests.kit.framework import lent
 
 PASSWORD = "three green kettles"
 
@@ -151,9 +151,15 @@ async def people(
         await container.close()
 
 
-async def identity_app(container: AsyncContainer) -> Litestar:
+@asynccontextmanager
+async def identity_app(container: AsyncContainer) -> AsyncIterator[Litestar]:
     tokens, liveness = await container.get(Tokens), await container.get(Liveness)
     authenticator = JwtAuthenticator(tokens, liveness)
+    with lent(_app, {"container": container, "authenticator": authenticator}) as app:
+        yield app
+
+
+def _app() -> Litestar:
     return Litestar(
         [
             IdentityController,
@@ -165,5 +171,4 @@ async def identity_app(container: AsyncContainer) -> Litestar:
             DiscoveryController,
         ],
         exception_handlers=PROBLEMS,
-        state=State({"container": container, "authenticator": authenticator}),
     )

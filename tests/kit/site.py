@@ -26,7 +26,7 @@ from shop.entrypoints.actors.desks import desks_of
 from shop.entrypoints.actors.imports import ImportDesk
 from shop.entrypoints.actors.relay import OutboxRelay
 from shop.entrypoints.consumers.reactions import reactions
-from shop.entrypoints.http.site import SiteRules, make_site
+from shop.entrypoints.http.site import SiteRules
 from shop.ports.bus import DeadLetters, EventBus, Feeds
 from shop.ports.outbox import Outbox
 from shop.ports.sandbox import SandboxBooks
@@ -34,6 +34,7 @@ from shop.ports.system import Clock, Lease
 from shop.settings import Settings
 from tests.kit.clock import ManualClock
 from tests.kit.containers import running, settings_for
+from tests.kit.framework import a_site
 from tests.kit.goods import stocked
 
 API = "/api/v1"
@@ -161,35 +162,35 @@ async def a_shop(
     async with running(settings_for(storage, folder, **changes), *overrides) as container:
         settings = await container.get(Settings)
         sandbox = settings.payments.provider == "sandbox"
-        site = await make_site(container, SiteRules(limits=limits, sandbox=sandbox))
-        watch = await container.get(CatalogWatch)
-        desks = await desks_of(container)
-        imports = await container.get(ImportDesk)
-        clock = await container.get(Clock)
-        assert isinstance(clock, ManualClock)
-        actors: list[Any] = [*desks, watch, imports]
-        tasks = [asyncio.create_task(actor.run()) for actor in actors]
-        transport = httpx.ASGITransport(site.edge, raise_app_exceptions=False)
-        try:
-            await watch.look()
-            async with httpx.AsyncClient(
-                transport=transport, base_url="http://localhost:8000"
-            ) as client:
-                yield Shop(
-                    container=container,
-                    client=client,
-                    clock=clock,
-                    watch=watch,
-                    edge=site.edge,
-                    relay=await _relay(container),
-                    consumers=await _consumers(container),
-                )
-        finally:
-            for desk in desks:
-                await desk.drain()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with a_site(container, SiteRules(limits=limits, sandbox=sandbox)) as site:
+            watch = await container.get(CatalogWatch)
+            desks = await desks_of(container)
+            imports = await container.get(ImportDesk)
+            clock = await container.get(Clock)
+            assert isinstance(clock, ManualClock)
+            actors: list[Any] = [*desks, watch, imports]
+            tasks = [asyncio.create_task(actor.run()) for actor in actors]
+            transport = httpx.ASGITransport(site.edge, raise_app_exceptions=False)
+            try:
+                await watch.look()
+                async with httpx.AsyncClient(
+                    transport=transport, base_url="http://localhost:8000"
+                ) as client:
+                    yield Shop(
+                        container=container,
+                        client=client,
+                        clock=clock,
+                        watch=watch,
+                        edge=site.edge,
+                        relay=await _relay(container),
+                        consumers=await _consumers(container),
+                    )
+            finally:
+                for desk in desks:
+                    await desk.drain()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _relay(container: AsyncContainer) -> OutboxRelay:

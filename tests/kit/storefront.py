@@ -13,8 +13,9 @@ from dishka import AsyncContainer
 from shop.core.kernel.access import Role
 from shop.core.users.admins import Staffing
 from shop.entrypoints.actors.desks import desks_of
-from shop.entrypoints.http.site import SiteRules, make_site
+from shop.entrypoints.http.site import SiteRules
 from tests.kit.containers import running, settings_for
+from tests.kit.framework import a_site
 
 SITE = "http://localhost:8000"
 PASSWORD = "three green kettles"
@@ -137,8 +138,11 @@ class Storefront:
 @asynccontextmanager
 async def a_storefront(folder: Path, theme: str = "", **changes: Any) -> AsyncIterator[Storefront]:
     """The whole HTTP side over SQLite, with its desks at work."""
-    async with running(settings_for("sqlite", folder, **changes)) as container:
-        site = await make_site(container, SiteRules(limits=False, theme=theme))
+    rules = SiteRules(limits=False, theme=theme)
+    async with (
+        running(settings_for("sqlite", folder, **changes)) as container,
+        a_site(container, rules) as site,
+    ):
         desks = await desks_of(container)
         at_work = [asyncio.create_task(cast(Any, desk).run()) for desk in desks]
         await asyncio.sleep(0)

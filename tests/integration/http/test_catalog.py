@@ -35,7 +35,7 @@ async def shop(storage: str, tmp_path: Path) -> AsyncIterator[AsyncContainer]:
 
 @pytest.fixture
 async def client(shop: AsyncContainer) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(await lane_over(shop)) as client:
+    async with lane_over(shop) as lane, client_of(lane) as client:
         yield client
 
 

@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -87,17 +88,12 @@ async def client(shop: AsyncContainer) -> AsyncIterator[Client]:
         yield client
 
 
-def a_client(shop: AsyncContainer) -> Any:
-    class _Context:
-        async def __aenter__(self) -> Client:
-            app: Any = await identity_app(shop)
-            self.client = Client(transport=httpx.ASGITransport(app), base_url="http://shop")
-            return await self.client.__aenter__()
-
-        async def __aexit__(self, *error: object) -> None:
-            await self.client.aclose()
-
-    return _Context()
+@asynccontextmanager
+async def a_client(shop: AsyncContainer) -> AsyncIterator[Client]:
+    async with identity_app(shop) as app:
+        transport = httpx.ASGITransport(cast(Any, app))
+        async with Client(transport=transport, base_url="http://shop") as client:
+            yield client
 
 
 @pytest.fixture

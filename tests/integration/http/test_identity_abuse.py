@@ -327,16 +327,16 @@ async def test_many_strangers_do_not_keep_the_owner_from_her_account(
     client: Client, shop: AsyncContainer
 ) -> None:
     await client.sign_up()
-    app = await identity_app(shop)
-    home = from_address(app, "10.0.0.1")
-    await home.log_in()
-    wrong = {"email": ASHA["email"], "password": "wrong"}
-    for number in range(ACCOUNT.free):
-        stranger = from_address(app, f"10.1.0.{number}")
-        problem(await stranger.post("/api/v1/login", json=wrong), 401, "bad-credentials")
-    one_more = from_address(app, "10.2.0.1")
-    problem(await one_more.post("/api/v1/login", json=wrong), 429, "rate-limited")
-    await home.log_in()
+    async with identity_app(shop) as app:
+        home = from_address(app, "10.0.0.1")
+        await home.log_in()
+        wrong = {"email": ASHA["email"], "password": "wrong"}
+        for number in range(ACCOUNT.free):
+            stranger = from_address(app, f"10.1.0.{number}")
+            problem(await stranger.post("/api/v1/login", json=wrong), 401, "bad-credentials")
+        one_more = from_address(app, "10.2.0.1")
+        problem(await one_more.post("/api/v1/login", json=wrong), 429, "rate-limited")
+        await home.log_in()
 
 
 async def test_unknown_accounts_are_slowed_down_like_known_ones(client: Client) -> None:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from dishka import AsyncContainer
 from litestar import Litestar
-from litestar.datastructures import State
 
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.kernel.access import NOBODY, Caller
@@ -30,6 +29,7 @@ from shop.ports.orders import OrderReads
 from shop.ports.sandbox import SandboxBooks
 from shop.ports.system import Clock, Ids
 from tests.kit.clock import ManualClock
+from tests.kit.framework import lent
 from tests.kit.goods import stocked
 from tests.kit.orders import Shown, an_order, shown, staff, stock
 
@@ -61,18 +61,17 @@ class Doorman(Authenticator):
 @pytest.fixture
 async def client(container: AsyncContainer) -> AsyncIterator[httpx.AsyncClient]:
     known = {"Bearer staff": staff(await container.get(Ids))}
-    app = Litestar(
-        CONTROLLERS,
-        exception_handlers=PROBLEMS,
-        openapi_config=None,
-        state=State({"container": container, "authenticator": Doorman(known)}),
-    )
-    transport = httpx.ASGITransport(app=cast(Any, app))
-    async with (
-        serving(container),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
-    ):
-        yield client
+    with lent(_app, {"container": container, "authenticator": Doorman(known)}) as app:
+        transport = httpx.ASGITransport(app=cast(Any, app))
+        async with (
+            serving(container),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
+        ):
+            yield client
+
+
+def _app() -> Litestar:
+    return Litestar(CONTROLLERS, exception_handlers=PROBLEMS, openapi_config=None)
 
 
 @asynccontextmanager
