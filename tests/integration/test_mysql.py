@@ -457,6 +457,15 @@ async def test_a_backup_goes_over_tls_as_well(offers_tls: tuple[str, Path], tmp_
     assert b"TLS/SSL error" in said or b"SSL connection error" in said
 
 
+@pytest.mark.parametrize(
+    ("query", "checks"),
+    [("", "0"), ("?ssl=true", "1"), ("?ssl=true&ssl_check_hostname=false", "0")],
+)
+def test_the_dump_checks_the_certificate_where_the_shop_does(query: str, checks: str) -> None:
+    told = option_file(sa.make_url(f"mysql://shop:word@db/shop{query}"))
+    assert f'loose-ssl-verify-server-cert="{checks}"\n' in told
+
+
 async def test_a_certificate_that_cannot_be_used_is_one_line(url: str, tmp_path: Path) -> None:
     for file in ("none.pem", "text.pem"):
         (tmp_path / "text.pem").write_text("no certificate")
