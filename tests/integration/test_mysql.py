@@ -522,7 +522,7 @@ async def test_a_row_that_is_there_already_is_neither_asked_about_nor_logged(
                 leases.insert().prefix_with("IGNORE").values(name="a", holder="b", until=NOON)
             )
         asked = await connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Com_show_warnings'")
-        return str(asked.one()[1])
+        return str(asked.scalars(1).one())
 
     assert await on(url, twice) == "0"
     assert "Duplicate" not in caplog.text
