@@ -1,6 +1,7 @@
 """What only a server can do to a shop: vanish in the middle of a COMMIT, restart, and be shared."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from asyncmy.connection import Connection
 from dishka import AsyncContainer
 from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shop.adapters.sql import mysql
 from shop.adapters.sql.conn import Conn, Hot
@@ -41,7 +43,7 @@ from shop.ports.uow import UnitOfWork
 from tests.kit.buying import a_cart, an_order_for, check_out
 from tests.kit.certificates import Certificate
 from tests.kit.containers import running, settings_for
-from tests.kit.databases import DATABASES, query
+from tests.kit.databases import DATABASES, on, query
 from tests.kit.goods import on_shelf, stocked
 from tests.kit.servers import MYSQL, Process
 
@@ -455,6 +457,15 @@ async def test_a_backup_goes_over_tls_as_well(offers_tls: tuple[str, Path], tmp_
     assert b"TLS/SSL error" in said or b"SSL connection error" in said
 
 
+@pytest.mark.parametrize(
+    ("query", "checks"),
+    [("", "0"), ("?ssl=true", "1"), ("?ssl=true&ssl_check_hostname=false", "0")],
+)
+def test_the_dump_checks_the_certificate_where_the_shop_does(query: str, checks: str) -> None:
+    told = option_file(sa.make_url(f"mysql://shop:word@db/shop{query}"))
+    assert f'loose-ssl-verify-server-cert="{checks}"\n' in told
+
+
 async def test_a_certificate_that_cannot_be_used_is_one_line(url: str, tmp_path: Path) -> None:
     for file in ("none.pem", "text.pem"):
         (tmp_path / "text.pem").write_text("no certificate")
@@ -486,6 +497,35 @@ async def test_the_doctor_says_what_is_wrong_and_what_to_do(
     assert wrong in found.value.wrong
     assert cure in found.value.cure
     assert "word@" not in str(found.value)
+
+
+async def test_a_user_with_rights_to_its_own_database_alone_is_enough() -> None:
+    """As docs/servers.md and compose.yaml make it. Some settings are for administrators only."""
+    where = sa.make_url(DATABASES.lend(migrated=False))
+    server, user = MYSQL.wanted(), f"own{os.getpid()}"
+    await query(server, f"CREATE USER {user}@'%' IDENTIFIED BY 'word'")
+    try:
+        await query(server, f"GRANT ALL ON {where.database}.* TO {user}@'%'")
+        theirs = where.set(username=user, password="word").render_as_string(hide_password=False)
+        assert await MysqlSchema(theirs).migrate()
+        assert "schema" in await MysqlCheckup(theirs).examine()
+    finally:
+        await query(server, f"DROP USER {user}@'%'")
+
+
+async def test_a_row_that_is_there_already_is_neither_asked_about_nor_logged(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def twice(connection: AsyncConnection) -> str:
+        for _ in range(2):
+            await connection.execute(
+                leases.insert().prefix_with("IGNORE").values(name="a", holder="b", until=NOON)
+            )
+        asked = await connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Com_show_warnings'")
+        return str(asked.scalars(1).one())
+
+    assert await on(url, twice) == "0"
+    assert "Duplicate" not in caplog.text
 
 
 async def test_the_doctor_finds_a_database_without_its_schema() -> None:

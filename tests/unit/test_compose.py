@@ -102,6 +102,12 @@ def test_every_image_is_of_one_version() -> None:
             assert "build" not in one
 
 
+def test_the_image_is_built_once_by_one_whom_all_others_wait_for() -> None:
+    assert [name for name, one in OURS.items() if "build" in one] == ["migrate"]
+    assert len({one["image"] for one in OURS.values()}) == 1
+    assert all("migrate" in OURS[name]["depends_on"] for name in ("api", "consumer"))
+
+
 def test_who_waits_for_another_waits_for_one_that_can_tell() -> None:
     for name, one in SERVICES.items():
         for other, how in (one.get("depends_on") or {}).items():
@@ -124,6 +130,9 @@ def test_only_this_machine_gets_in_and_by_the_proxy() -> None:
     nginx = (ROOT / "config" / "nginx.conf").read_text()
     assert f"listen {port.split(':')[2]};" in nginx
     assert f"server api:{settings_of('api').http.port} " in nginx
+    # Callers come by the published port with an address of the network that is believed.
+    assert "X-Forwarded-For $remote_addr;" in nginx
+    assert "proxy_add_x_forwarded_for" not in nginx
     [subnet] = COMPOSE["networks"]["default"]["ipam"]["config"]
     assert settings_of("api").http.proxies == subnet["subnet"]
 

@@ -178,6 +178,9 @@ def option_file(where: sa.URL) -> str:
         # Each program knows one of these, and passes over the other.
         options["loose-ssl-mode"] = "VERIFY_IDENTITY" if checked else "VERIFY_CA"
         options["loose-ssl-verify-server-cert"] = int(checked)
+    else:
+        # By themselves the programs of MariaDB 11.4 refuse the certificate that MySQL makes itself.
+        options["loose-ssl-verify-server-cert"] = 0
     lines = "".join(f"{key}={_quoted(value)}\n" for key, value in options.items())
     return f"[client]\n{lines}[mysqldump]\nloose-set-gtid-purged=OFF\nloose-column-statistics=0\n"
 

@@ -23,8 +23,8 @@ _DOWN = frozenset(
     {1021, 1030, 1037, 1038, 1040, 1041, 1114, 1129, 1135, 1203, 1226, 1290, 1792, 1836, 1969}
     | {2002, 2003, 2055, 3024, 3100, 3159, 3170}
 )
-#: A wrong name or password, or no right to the database.
-_DENIED = frozenset({1044, 1045, 1698})
+#: A wrong name or password, or no right to the database or to what a session sets.
+_DENIED = frozenset({1044, 1045, 1227, 1698})
 _NO_DATABASE = 1049
 _WANTS_TLS = 3159
 #: What may be raised where a connection is made.
