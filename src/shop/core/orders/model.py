@@ -194,6 +194,16 @@ class OrderReturnRequested(_OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class OrderReturned(_OrderEvent, frozen=True, kw_only=True):
+    """All of the goods came back, `restocked` if they can be sold again. Refunds have events of
+    their own.
+    """
+
+    fact = "returned"
+
+    restocked: bool
+
+
 class OrderCancelled(_OrderEvent, frozen=True, kw_only=True):
     """The order is off and its stock is free; money that was paid goes back."""
 
@@ -287,6 +297,12 @@ class Order(Struct, frozen=True, kw_only=True):
     def deliver(self, at: datetime) -> tuple["Order", OrderDelivered]:
         moved = self._move(OrderStatus.DELIVERED, at, "Delivered")
         return moved, OrderDelivered(order_id=self.id, number=self.number, at=at)
+
+    def take_back(self, at: datetime, *, restocked: bool) -> tuple["Order", OrderReturned]:
+        moved = self._move(OrderStatus.RETURNED, at, "Returned")
+        return moved, OrderReturned(
+            order_id=self.id, number=self.number, restocked=restocked, at=at
+        )
 
     def cancel(self, reason: str, at: datetime) -> tuple["Order", OrderCancelled]:
         moved = self._move(OrderStatus.CANCELLED, at, reason or "Cancelled")
