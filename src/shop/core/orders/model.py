@@ -62,6 +62,10 @@ OPEN = frozenset(
 )
 
 
+#: What the timeline says of a refund; the reason follows while the buyer has an account.
+REFUND_ASKED = "Refund asked for"
+
+
 class OrderNotFound(NotFound):
     code = "order-not-found"
 
@@ -401,6 +405,8 @@ def _unsaid(entry: TimelineEntry) -> TimelineEntry:
     """People give their reasons in their own words."""
     if entry.kind == "return":
         return replace(entry, description="")
+    if entry.kind == "refund" and entry.status == "requested":
+        return replace(entry, description=REFUND_ASKED)
     if entry.status == OrderStatus.CANCELLED:
         return replace(entry, description="Cancelled")
     return entry
