@@ -79,6 +79,25 @@ async def test_an_unpaid_order_gives_its_stock_back_and_its_link_is_closed(
     assert len((await shown(container, order.order.id)).refunds) == 1
 
 
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [("Out of clay", "Cancelled by the shop: Out of clay"), ("", "Cancelled by the shop")],
+)
+async def test_the_timeline_says_who_cancelled_and_why(
+    container: AsyncContainer, reason: str, line: str
+) -> None:
+    [variant] = await stocked(container, 5)
+    order, other = await an_order(container, variant), await an_order(container, variant)
+    caller = staff(await container.get(Ids))
+    async with using(container, Cancellation) as cancellation:
+        await cancellation.by_staff(caller, order.order.id, reason, body)
+    await cancel(container, other)
+    by_shop, by_buyer = [(await shown(container, o.order.id)).order for o in (order, other)]
+    assert by_shop.timeline[-1].description == line
+    assert by_buyer.timeline[-1].description == "Cancelled by the customer"
+    assert by_shop.forget_buyer().timeline[-1].description == "Cancelled"
+
+
 async def test_a_paid_order_that_is_cancelled_is_refunded(container: AsyncContainer) -> None:
     [variant] = await stocked(container, 5)
     order = await an_order(container, variant)

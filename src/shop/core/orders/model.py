@@ -308,10 +308,12 @@ class Order(Struct, frozen=True, kw_only=True):
             order_id=self.id, number=self.number, restocked=restocked, at=at
         )
 
-    def cancel(self, reason: str, at: datetime) -> tuple["Order", OrderCancelled]:
-        moved = self._move(OrderStatus.CANCELLED, at, reason or "Cancelled")
+    def cancel(self, by: str, reason: str, at: datetime) -> tuple["Order", OrderCancelled]:
+        """`by` is the customer or the shop."""
+        who = f"Cancelled by the {by}"
+        moved = self._move(OrderStatus.CANCELLED, at, f"{who}: {reason}" if reason else who)
         return replace(moved, hold_until=None), OrderCancelled(
-            order_id=self.id, number=self.number, reason=reason, at=at
+            order_id=self.id, number=self.number, reason=reason or who, at=at
         )
 
     def expire(self, at: datetime) -> tuple["Order", OrderExpired]:
