@@ -186,6 +186,29 @@ async def test_a_moved_category_takes_everything_below_along(client: httpx.Async
     assert [one["id"] for one in found["items"]] == [product["id"]]
 
 
+async def test_a_new_variant_has_the_options_of_the_others(client: httpx.AsyncClient) -> None:
+    large, small = {"Size": "L", "Colour": "Red"}, {"Colour": "Red", "Size": "S"}
+    product = await made(client, variants=[{"price": 100, "options": large}])
+    path = f"{ADMIN}/products/{product['id']}"
+    old = {"id": product["variants"][0]["id"], "price": 100, "options": large}
+
+    async def with_new(*options: dict[str, str]) -> httpx.Response:
+        new = [{"price": 90, "options": one} for one in options]
+        return await client.patch(path, json={"variants": [old, *new]}, headers=AS_STAFF)
+
+    for other in ({"Size": "S"}, {}, {"Size": "S", "Color": "Red"}, small | {"Glaze": "Matt"}):
+        refused = await with_new(other)
+        assert code_of(refused) == (422, "variant-options"), other
+        assert refused.json()["facts"] == {"options": ["Size", "Colour"]}
+        assert "have Size and Colour" in refused.json()["detail"]
+    assert (await with_new(small)).status_code == 200
+    anew = {"variants": [{"price": 90, "options": {"Glaze": one}} for one in ("Matt", "Shiny")]}
+    assert (await client.patch(path, json=anew, headers=AS_STAFF)).status_code == 200
+    mixed = {"title": "Pot", "variants": [{"options": {"Size": "L"}}, {"options": large}]}
+    answer = await client.post(f"{ADMIN}/products", json=mixed, headers=AS_STAFF)
+    assert code_of(answer) == (422, "variant-options")
+
+
 async def test_a_picture_is_known_by_its_bytes(client: httpx.AsyncClient) -> None:
     product = await made(client)
     path = f"{ADMIN}/products/{product['id']}/images"

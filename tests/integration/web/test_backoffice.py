@@ -133,6 +133,11 @@ async def test_a_variant_is_added_and_taken_away_again(shop: Storefront) -> None
     twice = await staff.submit(page, f"{here}/variants", **typed)
     assert twice.status_code == 422
     assert "has this variant already" in twice.text
+    other = typed | {"new_options": "Size: Small"}
+    refused = await staff.submit(page, f"{here}/variants", **other)
+    assert refused.status_code == 422
+    assert "have Size and Finish" in refused.text
+    assert 'value="Size: Small"' in refused.text
     added = [form.action for form in forms_of(page) if form.action.endswith("/withdraw")][-1]
     page = await staff.send(page, added)
     assert "Large / Old brass" not in page.text
