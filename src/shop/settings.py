@@ -423,9 +423,8 @@ def load(
     _check_adapters(settings, name_of)
     _check_server(settings, name_of)
     _check_proxies(settings, name_of)
-    if ("site", "url") not in written:
-        settings = replace(settings, site=_at_home(settings))
-    site = _site(settings, name_of)
+    told = ("site", "url") in written
+    site = _site(settings, name_of) if told else _at_home(settings)
     _check_production(settings, name_of)
     _check_backup(settings, name_of)
     _check_traces(settings.traces, name_of)
@@ -663,11 +662,18 @@ def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:
 
 def _at_home(settings: Settings) -> Site:
     """A shop that was told of no address is found where it listens on this machine."""
-    site, port = settings.site, settings.http.port
-    if not port:  # the system chooses, later
-        return site
+    port = settings.http.port
     shown = f":{port}" if port != 80 else ""  # noqa: PLR2004 - browsers leave it out
-    return replace(site, url=Url(f"http://localhost{shown}"))
+    return replace(settings.site, url=Url(f"http://localhost{shown}"))
+
+
+def listening(settings: Settings, http: int, ops: int) -> Settings:
+    """With the ports that are bound: port 0 had left them to the system."""
+    bound = replace(
+        settings, http=replace(settings.http, port=http), ops=replace(settings.ops, port=ops)
+    )
+    untold = urlsplit(settings.site.url).port == 0
+    return replace(bound, site=_at_home(bound)) if untold else bound
 
 
 def _site(settings: Settings, name_of: _NameOf) -> Site:

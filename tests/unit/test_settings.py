@@ -15,6 +15,7 @@ from shop.settings import (
     SettingsError,
     SocialProvider,
     Url,
+    listening,
     load,
     pairs,
 )
@@ -75,6 +76,13 @@ def test_a_shop_that_was_told_of_no_address_is_found_at_its_port() -> None:
     assert from_environment(SHOP_HTTP_PORT="80").site.url == "http://localhost"
     told = {"SHOP_HTTP_PORT": "8123", "SHOP_SITE_URL": "http://localhost:8080"}
     assert from_environment(**told).site.url == "http://localhost:8080"
+
+
+def test_a_port_that_the_system_chose_is_where_the_shop_is_found() -> None:
+    untold = listening(from_environment(SHOP_HTTP_PORT="0"), 40123, 9000)
+    assert (untold.http.port, untold.site.url) == (40123, "http://localhost:40123")
+    told = from_environment(SHOP_HTTP_PORT="0", SHOP_SITE_URL="http://localhost:8000")
+    assert listening(told, 40123, 9000).site.url == "http://localhost:8000"
 
 
 def test_an_option_goes_before_the_environment_and_the_address_goes_along() -> None:

@@ -104,6 +104,22 @@ async def test_suggestions_forgive_one_typo(
         assert answer.json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/products", "/products/clay-mug", "/categories", "/search/suggest"),
+        *("/products/clay-mug/reviews", "/admin/categories"),
+    ],
+)
+async def test_allow_names_head_where_it_is_answered(client: httpx.AsyncClient, path: str) -> None:
+    await made(client)
+    head = await client.head(API + path)
+    for refused in (await client.put(API + path), await client.options(API + path)):
+        named = refused.headers["allow"].split(", ")
+        assert ("HEAD" in named) is (head.status_code == 200)
+        assert len(set(named)) == len(named)
+
+
 async def made(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
     body = {"title": "Clay mug", "status": "active", "variants": [{"price": 100}]} | changes
     answer = await client.post(f"{ADMIN}/products", json=body, headers=AS_STAFF)
