@@ -12,13 +12,11 @@ from shop.settings import (
     Secret,
     Section,
     Settings,
-    SettingsError,
     SocialProvider,
     Url,
-    listening,
-    load,
     pairs,
 )
+from shop.settings_reading import SettingsError, listening, load
 
 CONFIG = Path(__file__).parents[2] / "config" / "shop.toml"
 STRONG = "kV3-x9Qm_Zr7Tn2LwB8yPd5HsJ4fGa6E"

@@ -53,7 +53,8 @@ from shop.ports.outbox import Outbox
 from shop.ports.system import Clock, Ids, Lease, Schema
 from shop.ports.tracing import Tracing
 from shop.ports.users import Passwords
-from shop.settings import Settings, listening
+from shop.settings import Settings
+from shop.settings_reading import listening
 from shop.wiring import after_commit, cache_reads, connections
 
 log = structlog.get_logger()
