@@ -1,10 +1,10 @@
 """The arithmetic of a bench, its targets, and how it is shown and stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -80,6 +80,10 @@ class Row(Struct, frozen=True, kw_only=True):
     target: float | None
     reached: bool | None
 
+    @property
+    def label(self) -> str:
+        return f"{self.row}/{self.connections}"
+
 
 class Figure(Struct, frozen=True, kw_only=True):
     name: str
@@ -97,15 +101,38 @@ class Check(Struct, frozen=True):
     detail: str
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class _Row(Protocol):
+    """`label` names it where it missed its target."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def ran_out(self) -> bool: ...
+    @property
+    def reached(self) -> bool | None: ...
+
+
+class _Figure(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def reached(self) -> bool | None: ...
+
+
+R = TypeVar("R", bound=_Row)
+F = TypeVar("F", bound=_Figure)
+S = TypeVar("S", bound=Sample)
+
+
+class Results(Struct, Generic[R, F, S], frozen=True, kw_only=True):
     machine: dict[str, Any]
-    rows: list[Row]
-    figures: list[Figure]
+    rows: list[R]
+    figures: list[F]
     checks: list[Check]
-    samples: list[Sample]
+    samples: list[S]
 
     def missed(self) -> list[str]:
-        rows = [f"{r.row}/{r.connections}" for r in self.rows if r.reached is False]
+        rows = [row.label for row in self.rows if row.reached is False]
         figures = [figure.name for figure in self.figures if figure.reached is False]
         return rows + figures
 
@@ -118,12 +145,19 @@ class Report(Struct, frozen=True, kw_only=True):
         file.write_bytes(msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n")
 
 
+Report = Results[Row, Figure, Sample]
+
+
 def rows_of(samples: Sequence[Sample]) -> list[Row]:
-    """One row for each name and connection count, in the order of their first samples."""
-    grouped: dict[tuple[str, int], list[Sample]] = {}
+    return [_row(group) for group in grouped(samples)]
+
+
+def grouped(samples: Sequence[S]) -> Iterable[list[S]]:
+    """Those of one name and connection count, in the order of the first of each."""
+    groups: dict[tuple[str, int], list[S]] = {}
     for sample in samples:
-        grouped.setdefault((sample.row, sample.connections), []).append(sample)
-    return [_row(group) for group in grouped.values()]
+        groups.setdefault((sample.row, sample.connections), []).append(sample)
+    return groups.values()
 
 
 def _row(group: Sequence[Sample]) -> Row:
@@ -162,13 +196,24 @@ HEAD = (
 
 
 def table(report: Report) -> str:
+    return shown(report, (HEAD, _line), _figure_line)
+
+
+def shown(
+    report: Results[R, F, S],
+    rows: tuple[str, Callable[[R], str]],
+    figure_line: Callable[[F], str],
+    *notes: str,
+) -> str:
+    """The report for people: `rows` is their head and the line of one, `notes` stand below."""
+    head, line = rows
     lines = [f"{name}: {value}" for name, value in report.machine.items()]
     if report.rows:
-        lines += ["", HEAD, "-" * len(HEAD), *map(_line, report.rows)]
+        lines += ["", head, "-" * len(head), *map(line, report.rows), *notes]
     if any(row.ran_out for row in report.rows):
         lines.append("* every prepared request was sent before the time was up; rate until then")
     if report.figures:
-        lines += ["", *map(_figure_line, report.figures)]
+        lines += ["", *map(figure_line, report.figures)]
     if report.checks:
         lines.append("")
         lines += [f"{'ok' if c.good else 'FAILED':<7}{c.name}: {c.detail}" for c in report.checks]
@@ -176,10 +221,8 @@ def table(report: Report) -> str:
     lines += ["", *([f"failed: {', '.join(failed)}"] if failed else [])]
     verdicts = [r.reached for r in report.rows] + [f.reached for f in report.figures]
     measured = sum(verdict is not None for verdict in verdicts)
-    if missed:
-        lines.append(f"missed {len(missed)} of {measured} targets: {', '.join(missed)}")
-    else:
-        lines.append(f"missed: nothing, {measured} targets measured")
+    what = f"{len(missed)} of {measured} targets: {', '.join(missed)}"
+    lines.append(f"missed {what}" if missed else f"missed: nothing, {measured} targets measured")
     return "\n".join(lines)
 
 
@@ -190,16 +233,17 @@ def _line(row: Row) -> str:
     name = row.row + ("*" if row.ran_out else "")
     return (
         f"{name:<10} {row.connections:>5} {row.rate:>9,.0f} {spread:>17} {ratio:>7} "
-        f"{target:>8}  {_word(reached=row.reached):4} {row.p50_ms:>8.2f} {row.p99_ms:>8.2f} "
+        f"{target:>8}  {fared(reached=row.reached):4} {row.p50_ms:>8.2f} {row.p99_ms:>8.2f} "
         f"{row.errors:>7}"
     ).rstrip()
 
 
 def _figure_line(item: Figure) -> str:
     target = "" if item.target is None else f"target {item.target:g}"
-    word = _word(reached=item.reached)
+    word = fared(reached=item.reached)
     return f"{item.name:<34} {item.value:>9.2f} {item.unit:<4} {target:<12} {word}".rstrip()
 
 
-def _word(*, reached: bool | None) -> str:
+def fared(*, reached: bool | None) -> str:
+    """How a target fared."""
     return {None: "", True: "ok", False: "MISS"}[reached]

@@ -1,19 +1,16 @@
 """`make bench-servers`: the shop on MariaDB, Redis and Kafka, on this machine."""
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 
 import click
-import uvloop
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # started as a file: its own folder is on the path, this one is not
 
-from bench.servers import BenchError  # noqa: E402
+from bench.command import run  # noqa: E402
 from bench.servers_plan import NAMES, Options, bench  # noqa: E402
-from bench.servers_report import Report, table  # noqa: E402
+from bench.servers_report import table  # noqa: E402
 
 RESULTS = ROOT / "build" / "bench-servers.json"
 
@@ -36,22 +33,7 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
     options = Options(only=frozenset(only or NAMES))
     if quick:
         options = Options(rounds=1, seconds=2.0, events=10_000, only=options.only)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            report = runner.run(_bench(options))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise click.ClickException("stopped; nothing was written") from None
-    except (BenchError, TimeoutError, OSError) as error:
-        raise click.ClickException(str(error) or "something took too long") from error
-    report.save(RESULTS)
-    click.echo(table(report))
-    sys.exit(bool(report.failed()))
-
-
-async def _bench(options: Options) -> Report:
-    task = asyncio.ensure_future(bench(options, lambda line: click.echo(line, err=True)))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+    run(bench, options, RESULTS, table)
 
 
 if __name__ == "__main__":

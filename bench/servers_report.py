@@ -1,14 +1,11 @@
 """The targets of a deployment on real servers, and how its figures are shown and stored."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
-from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
-from bench.report import Check, Sample
+from bench.report import Results, Sample, fared, grouped, shown
 
 YARDSTICK = "bare"
 #: row -> the least requests a second
@@ -47,6 +44,10 @@ class Row(Struct, frozen=True, kw_only=True):
     target: str
     reached: bool | None
 
+    @property
+    def label(self) -> str:
+        return self.row
+
 
 class Figure(Struct, frozen=True, kw_only=True):
     name: str
@@ -57,32 +58,11 @@ class Figure(Struct, frozen=True, kw_only=True):
     reached: bool | None
 
 
-class Report(Struct, frozen=True, kw_only=True):
-    machine: dict[str, Any]
-    rows: list[Row]
-    figures: list[Figure]
-    checks: list[Check]
-    samples: list[Taken]
-
-    def missed(self) -> list[str]:
-        rows = [row.row for row in self.rows if row.reached is False]
-        return rows + [figure.name for figure in self.figures if figure.reached is False]
-
-    def failed(self) -> list[str]:
-        return [check.name for check in self.checks if not check.good]
-
-    def save(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        data = msgspec.to_builtins(self) | {"missed": self.missed(), "failed": self.failed()}
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n")
+Report = Results[Row, Figure, Taken]
 
 
 def rows_of(samples: Sequence[Taken]) -> list[Row]:
-    """One row for each name and connection count, in the order of their first samples."""
-    grouped: dict[tuple[str, int], list[Taken]] = {}
-    for sample in samples:
-        grouped.setdefault((sample.row, sample.connections), []).append(sample)
-    return [_row(group) for group in grouped.values()]
+    return [_row(group) for group in grouped(samples)]
 
 
 def _row(group: Sequence[Taken]) -> Row:
@@ -140,24 +120,8 @@ HEAD = (
 
 
 def table(report: Report) -> str:
-    lines = [f"{name}: {value}" for name, value in report.machine.items()]
-    if report.rows:
-        lines += ["", HEAD, "-" * len(HEAD), *map(_line, report.rows)]
-        lines.append("others: share of the machine that went to something else meanwhile")
-    if any(row.ran_out for row in report.rows):
-        lines.append("* every prepared request was sent before the time was up; rate until then")
-    if report.figures:
-        lines += ["", *map(_figure_line, report.figures)]
-    if report.checks:
-        lines.append("")
-        lines += [f"{'ok' if c.good else 'FAILED':<7}{c.name}: {c.detail}" for c in report.checks]
-    failed, missed = report.failed(), report.missed()
-    lines += ["", *([f"failed: {', '.join(failed)}"] if failed else [])]
-    verdicts = [row.reached for row in report.rows] + [one.reached for one in report.figures]
-    measured = sum(verdict is not None for verdict in verdicts)
-    what = f"{len(missed)} of {measured} targets: {', '.join(missed)}"
-    lines.append(f"missed {what}" if missed else f"missed: nothing, {measured} targets measured")
-    return "\n".join(lines)
+    others = "others: share of the machine that went to something else meanwhile"
+    return shown(report, (HEAD, _line), _figure_line, others)
 
 
 def _line(row: Row) -> str:
@@ -168,16 +132,12 @@ def _line(row: Row) -> str:
     return (
         f"{name:<14} {row.connections:>5} {row.rate:>8,.0f} {spread:>15} {ratio:>6} "
         f"{row.p50_ms:>7.1f} {row.p99_ms:>7.1f} {row.errors:>6} {row.target:>13} "
-        f"{_word(reached=row.reached):4} {row.others:>6.0%}  {cpu}"
+        f"{fared(reached=row.reached):4} {row.others:>6.0%}  {cpu}"
     ).rstrip()
 
 
 def _figure_line(item: Figure) -> str:
     return (
         f"{item.name:<34} {item.value:>9,.2f} {item.unit:<4} {item.target:<9} "
-        f"{_word(reached=item.reached):4} {item.detail}"
+        f"{fared(reached=item.reached):4} {item.detail}"
     ).rstrip()
-
-
-def _word(*, reached: bool | None) -> str:
-    return {None: "", True: "ok", False: "MISS"}[reached]

@@ -229,21 +229,32 @@ DAMAGE: list[tuple[str, str]] = [
 ]
 
 
+async def run(shop: AsyncContainer, statement: str) -> None:
+    database = await shop.get(Database)
+
+    async def change() -> Any:
+        async with database.unit() as conn:
+            return await conn.run(sa.text(statement))
+
+    assert await database.run(change())
+
+
 @pytest.mark.parametrize(("statement", "finding"), DAMAGE)
 async def test_damage_is_found(shop: AsyncContainer, statement: str, finding: str) -> None:
     before = await audited(shop)
     assert before.findings == []
-    database = await shop.get(Database)
-    statement = statement.replace("{_PAID}", _PAID)
-
-    async def damage() -> Any:
-        async with database.unit() as conn:
-            return await conn.run(sa.text(statement))
-
-    assert await database.run(damage())
+    await run(shop, statement.replace("{_PAID}", _PAID))
     report = await audited(shop)
     assert not report.agrees
     assert finding in " / ".join(report.findings)
+
+
+async def test_all_of_a_returned_order_is_on_the_shelf_or_none(shop: AsyncContainer) -> None:
+    await run(shop, "UPDATE orders SET status = 'returned' WHERE status = 'cancelled'")
+    assert (await audited(shop)).findings == []
+    await run(shop, "UPDATE stock_moves SET delta = delta - 1 WHERE kind = 'returned'")
+    found = " / ".join((await audited(shop)).findings)
+    assert "the ledger says 1 pieces of 1 variants returned, the order 2 pieces" in found
 
 
 async def test_a_lost_event_is_no_event_on_its_way(

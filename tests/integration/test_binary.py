@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
@@ -209,6 +209,24 @@ def test_the_console_shows_short_lines(shop: Shop) -> None:
     assert re.search(r"^\S+Z 200 GET +/api/v1/products \d+\.\d ms \S+$", running.out, re.MULTILINE)
     assert "{" not in running.out.replace("{order_id}", "")
     assert "Storefront" in running.out
+
+
+class Untold(Shop):
+    """Nobody says at which address it is found."""
+
+    def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        environ = super().environ(more)
+        del environ["SHOP_SITE_URL"]
+        return environ
+
+
+def test_port_0_greets_with_the_port_that_is_bound(tmp_path: Path) -> None:
+    with Untold(tmp_path) as shop:
+        running = shop.run("--port", "0", SHOP_LOG_FORMAT="console")
+        found = until(lambda: re.search(r"Storefront +(http://localhost:[1-9]\d*)\n", running.out))
+        assert httpx.get(f"{found[1]}/healthz", timeout=10).status_code == 200
+        assert f"http://127.0.0.1:{shop.ops}/metrics" in running.out
+        assert running.stop() == 0
 
 
 # --- stops ---------------------------------------------------------------------------------------

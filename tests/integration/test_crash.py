@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from shop.core.checkout.audit import Audit, Report
-from shop.settings import load
+from shop.settings_reading import load
 from shop.wiring import make_container
 from tests.kit.databases import DATABASES
 from tests.kit.process import Purchase, Shop, filled, until, variant_of

@@ -21,7 +21,8 @@ from shop.entrypoints.actors.process import LAST_RESORT
 from shop.entrypoints.cli.backup import backup
 from shop.entrypoints.cli.main import cli
 from shop.entrypoints.http.server import IDLE
-from shop.settings import Settings, load
+from shop.settings import Settings
+from shop.settings_reading import load
 from tests.kit.process import ROOT, Shop, filled, free_port
 
 K8S = ROOT / "deploy" / "k8s"

@@ -272,7 +272,7 @@ def test_without_a_collector_nothing_of_opentelemetry_is_there(goods: Path, tmp_
     script = (
         "import sys\n"
         "from shop.entrypoints.cli import processes, serving\n"
-        "from shop.settings import load\n"
+        "from shop.settings_reading import load\n"
         "container = processes._container(load(None, {})[0])\n"
         "print([name for name in sys.modules"
         " if name.startswith(('opentelemetry', 'google', 'shop.traced', 'shop.adapters.otel'))])\n"

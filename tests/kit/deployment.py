@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from shop.core.checkout.audit import Audit, Report
-from shop.settings import load
+from shop.settings_reading import load
 from shop.wiring import make_container
 from tests.kit.databases import DATABASES
 from tests.kit.kafka import KAFKA

@@ -15,6 +15,8 @@ from tests.kit.people import PASSWORD
 from tests.kit.site import Shop
 from tests.kit.storefront import forms_of
 
+ASHA = "asha@example.com"
+SITE = "http://localhost:8000"
 AUTHORIZE = "/oauth2/authorize"
 BACK = "https://app.example.com/callback"
 VERIFIER = "a-verifier-of-forty-three-characters-or-more-than-that"

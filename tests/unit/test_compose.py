@@ -10,7 +10,8 @@ import click
 import pytest
 
 from shop.entrypoints.cli.main import cli
-from shop.settings import Settings, load
+from shop.settings import Settings
+from shop.settings_reading import load
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose.yaml").read_text()

@@ -12,12 +12,11 @@ from shop.settings import (
     Secret,
     Section,
     Settings,
-    SettingsError,
     SocialProvider,
     Url,
-    load,
     pairs,
 )
+from shop.settings_reading import SettingsError, listening, load
 
 CONFIG = Path(__file__).parents[2] / "config" / "shop.toml"
 STRONG = "kV3-x9Qm_Zr7Tn2LwB8yPd5HsJ4fGa6E"
@@ -75,6 +74,13 @@ def test_a_shop_that_was_told_of_no_address_is_found_at_its_port() -> None:
     assert from_environment(SHOP_HTTP_PORT="80").site.url == "http://localhost"
     told = {"SHOP_HTTP_PORT": "8123", "SHOP_SITE_URL": "http://localhost:8080"}
     assert from_environment(**told).site.url == "http://localhost:8080"
+
+
+def test_a_port_that_the_system_chose_is_where_the_shop_is_found() -> None:
+    untold = listening(from_environment(SHOP_HTTP_PORT="0"), 40123, 9000)
+    assert (untold.http.port, untold.site.url) == (40123, "http://localhost:40123")
+    told = from_environment(SHOP_HTTP_PORT="0", SHOP_SITE_URL="http://localhost:8000")
+    assert listening(told, 40123, 9000).site.url == "http://localhost:8000"
 
 
 def test_an_option_goes_before_the_environment_and_the_address_goes_along() -> None:

@@ -42,6 +42,10 @@ class Erasing(Protocol):
         """Empty the mails about these users or orders; that there was one stays known."""
 
     @abstractmethod
+    async def refunds(self, orders: Sequence[UUID]) -> None:
+        """Empty the reasons that staff wrote for refunds of these orders; the figures stay."""
+
+    @abstractmethod
     async def reviews(self, user_id: UserId) -> None:
         """Keep what was said and forget who said it."""
 

@@ -32,7 +32,9 @@ async def test_an_order_and_its_payment_come_back_equal(container: AsyncContaine
         uow, orders = await scope.get(UnitOfWork), await scope.get(Orders)
         payments = await scope.get(Payments)
         async with uow.begin():
-            moved, _ = (await orders.get(first.order.id)).cancel("Changed my mind", NOON)
+            moved, _ = (await orders.get(first.order.id)).cancel(
+                "customer", "Changed my mind", NOON
+            )
             [saved] = await orders.save([moved])
             found = await orders.find([first.order.id, second.order.id, OrderId(moved.payment_id)])
             assert found == {saved.id: saved, second.order.id: second.order}

@@ -104,6 +104,22 @@ async def test_suggestions_forgive_one_typo(
         assert answer.json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/products", "/products/clay-mug", "/categories", "/search/suggest"),
+        *("/products/clay-mug/reviews", "/admin/categories"),
+    ],
+)
+async def test_allow_names_head_where_it_is_answered(client: httpx.AsyncClient, path: str) -> None:
+    await made(client)
+    head = await client.head(API + path)
+    for refused in (await client.put(API + path), await client.options(API + path)):
+        named = refused.headers["allow"].split(", ")
+        assert ("HEAD" in named) is (head.status_code == 200)
+        assert len(set(named)) == len(named)
+
+
 async def made(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
     body = {"title": "Clay mug", "status": "active", "variants": [{"price": 100}]} | changes
     answer = await client.post(f"{ADMIN}/products", json=body, headers=AS_STAFF)
@@ -184,6 +200,29 @@ async def test_a_moved_category_takes_everything_below_along(client: httpx.Async
     await client.patch(renamed, json={"name": "Samovars"}, headers=AS_STAFF)
     found = (await client.get(f"{API}/products?q=samovars")).json()
     assert [one["id"] for one in found["items"]] == [product["id"]]
+
+
+async def test_a_new_variant_has_the_options_of_the_others(client: httpx.AsyncClient) -> None:
+    large, small = {"Size": "L", "Colour": "Red"}, {"Colour": "Red", "Size": "S"}
+    product = await made(client, variants=[{"price": 100, "options": large}])
+    path = f"{ADMIN}/products/{product['id']}"
+    old = {"id": product["variants"][0]["id"], "price": 100, "options": large}
+
+    async def with_new(*options: dict[str, str]) -> httpx.Response:
+        new = [{"price": 90, "options": one} for one in options]
+        return await client.patch(path, json={"variants": [old, *new]}, headers=AS_STAFF)
+
+    for other in ({"Size": "S"}, {}, {"Size": "S", "Color": "Red"}, small | {"Glaze": "Matt"}):
+        refused = await with_new(other)
+        assert code_of(refused) == (422, "variant-options"), other
+        assert refused.json()["facts"] == {"options": ["Size", "Colour"]}
+        assert "have Size and Colour" in refused.json()["detail"]
+    assert (await with_new(small)).status_code == 200
+    anew = {"variants": [{"price": 90, "options": {"Glaze": one}} for one in ("Matt", "Shiny")]}
+    assert (await client.patch(path, json=anew, headers=AS_STAFF)).status_code == 200
+    mixed = {"title": "Pot", "variants": [{"options": {"Size": "L"}}, {"options": large}]}
+    answer = await client.post(f"{ADMIN}/products", json=mixed, headers=AS_STAFF)
+    assert code_of(answer) == (422, "variant-options")
 
 
 async def test_a_picture_is_known_by_its_bytes(client: httpx.AsyncClient) -> None:

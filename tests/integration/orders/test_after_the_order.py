@@ -7,6 +7,7 @@ from dishka import AsyncContainer
 from msgspec.structs import replace
 
 from shop.adapters.sandbox.gateway import SandboxGateway
+from shop.core.checkout.audit import Audit
 from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.links import PaymentLinks
@@ -20,6 +21,7 @@ from shop.core.orders.model import OrderNotFound, OrderState, OrderStatus, Payme
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import PaymentStatus, RefundStatus, RefundTooLarge
 from shop.ports.idempotency import IdempotencyKey, KeyReused
+from shop.ports.outbox import Outbox
 from shop.ports.payments import PaymentReads
 from shop.ports.system import Ids
 from tests.kit.clock import ManualClock
@@ -75,6 +77,25 @@ async def test_an_unpaid_order_gives_its_stock_back_and_its_link_is_closed(
     assert link.status == "cancelled"
     assert await settle(container, captured(order.payment)) == [Outcome.GOING_BACK]
     assert len((await shown(container, order.order.id)).refunds) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [("Out of clay", "Cancelled by the shop: Out of clay"), ("", "Cancelled by the shop")],
+)
+async def test_the_timeline_says_who_cancelled_and_why(
+    container: AsyncContainer, reason: str, line: str
+) -> None:
+    [variant] = await stocked(container, 5)
+    order, other = await an_order(container, variant), await an_order(container, variant)
+    caller = staff(await container.get(Ids))
+    async with using(container, Cancellation) as cancellation:
+        await cancellation.by_staff(caller, order.order.id, reason, body)
+    await cancel(container, other)
+    by_shop, by_buyer = [(await shown(container, o.order.id)).order for o in (order, other)]
+    assert by_shop.timeline[-1].description == line
+    assert by_buyer.timeline[-1].description == "Cancelled by the customer"
+    assert by_shop.forget_buyer().timeline[-1].description == "Cancelled"
 
 
 async def test_a_paid_order_that_is_cancelled_is_refunded(container: AsyncContainer) -> None:
@@ -157,6 +178,42 @@ async def test_cash_is_taken_at_the_door_and_a_cancelled_one_never(
     assert now.payment.status is PaymentStatus.CANCELLED
     assert now.refunds == []
     assert await stock(container, variant) == (4, 0)
+
+
+@pytest.mark.parametrize(("restock", "left"), [(True, 5), (False, 3)])
+async def test_what_came_back_is_for_sale_again_if_staff_say_so_and_the_refund_is_its_own_step(
+    container: AsyncContainer, *, restock: bool, left: int
+) -> None:
+    [variant] = await stocked(container, 5)
+    caller = staff(await container.get(Ids))
+    order = await an_order(container, variant)
+    id_ = order.order.id
+    await pay(container, order)
+    async with using(container, Fulfilment) as fulfilment:
+        await fulfilment.pack(caller, id_, body)
+        await fulfilment.ship(caller, id_, ("Post", "T1"), body)
+        with pytest.raises(OrderState):
+            await fulfilment.take_back(caller, id_, body, restock=restock)
+        await fulfilment.deliver(caller, id_, body)
+        customer = replace(caller, roles=frozenset())
+        with pytest.raises(Denied):
+            await fulfilment.take_back(customer, id_, body, restock=restock)
+        await fulfilment.take_back(caller, id_, body, restock=restock)
+        with pytest.raises(OrderState):
+            await fulfilment.take_back(caller, id_, body, restock=restock)
+    assert await stock(container, variant) == (left, 0)
+    now = await shown(container, id_)
+    assert (now.order.status, now.order.payment_status) == (OrderStatus.RETURNED, "paid")
+    assert (now.order.timeline[-1].description, now.refunds) == ("Returned", [])
+    *_, last = await (await container.get(Outbox)).oldest(500)
+    assert last.kind == "shop.order.returned.v1"
+    async with using(container, Audit) as audit:
+        assert (await audit.run()).findings == []
+    await refund(container, id_)
+    assert await send(container) == 1
+    now = await shown(container, id_)
+    assert now.order.status is OrderStatus.RETURNED
+    assert now.order.payment_status == PaymentStatus.REFUNDED
 
 
 async def test_only_staff_moves_orders_and_only_owners_see_them(container: AsyncContainer) -> None:

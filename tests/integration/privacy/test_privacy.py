@@ -303,6 +303,32 @@ async def test_the_books_agree_and_name_nobody_afterwards(shop: Shop) -> None:
     assert set(await traces_of(shop, "Mitthu")) <= {"event_log", "outbox"}
 
 
+async def test_reasons_of_refunds_go_and_their_amounts_stay(shop: Shop) -> None:
+    who, staff = await newcomer(shop), await shop.staff()
+    order = await bought(shop, who)
+    await deliver(shop, staff, order)
+    other = await shop.somebody("ravi@example.com")
+    kept = await bought(shop, other)
+    for id_, why in ((order["id"], "Mitthu bit the courier"), (kept["id"], "A chipped rim")):
+        url = f"{ADMIN}/orders/{id_}/refunds"
+        asked = await shop.client.post(
+            url, json={"amount": 100, "reason": why}, headers={**staff, **shop.key()}
+        )
+        assert asked.status_code == 201, asked.text
+    await shop.settle_down()
+    assert "refunds" in await traces_of(shop, "Mitthu")
+    assert (await erase(shop, who)).status_code == 204
+    await shop.settle_down()
+    assert set(await traces_of(shop, "Mitthu")) <= {"event_log", "outbox"}
+    assert {"refunds", "orders"} <= set(await traces_of(shop, "A chipped rim"))
+    told = (await shop.client.get(f"{API}/orders/{order['id']}", headers=staff)).json()
+    [refund] = told["refund_ids"]
+    shown = (await shop.client.get(f"{ADMIN}/refunds/{refund}", headers=staff)).json()
+    assert (shown["amount"]["amount"], shown["reason"]) == (100, "")
+    assert "Refund asked for" in [entry["description"] for entry in told["timeline"]]
+    assert await agrees(shop) == []
+
+
 async def test_an_order_without_invoice_keeps_no_address(shop: Shop) -> None:
     who = await newcomer(shop)
     [variant] = await shop.goods(20)

@@ -133,6 +133,11 @@ async def test_a_variant_is_added_and_taken_away_again(shop: Storefront) -> None
     twice = await staff.submit(page, f"{here}/variants", **typed)
     assert twice.status_code == 422
     assert "has this variant already" in twice.text
+    other = typed | {"new_options": "Size: Small"}
+    refused = await staff.submit(page, f"{here}/variants", **other)
+    assert refused.status_code == 422
+    assert "have Size and Finish" in refused.text
+    assert 'value="Size: Small"' in refused.text
     added = [form.action for form in forms_of(page) if form.action.endswith("/withdraw")][-1]
     page = await staff.send(page, added)
     assert "Large / Old brass" not in page.text
@@ -227,24 +232,51 @@ async def test_every_page_of_the_back_office_is_hidden_from_customers(shop: Stor
     assert seen > 10
 
 
+async def two_lamps(buyer: Visitor) -> httpx.Response:
+    """The page of an order that was just placed."""
+    listed = await buyer.get("/search", params={"q": "lamp"})
+    [product, *_] = [p for p in listed.text.split('"') if p.startswith("/products/")]
+    await buyer.send(await buyer.get(product), "/cart/items", quantity="2")
+    return await buyer.send(await buyer.get("/checkout"), "/checkout", **HOME)
+
+
+async def deliver(staff: Visitor, number: str) -> httpx.Response:
+    here = f"/admin/orders/{number}"
+    page = await staff.send(await staff.get(here), f"{here}/pack")
+    page = await staff.send(page, f"{here}/ship", carrier="Post", tracking_number="T1")
+    return await staff.send(page, f"{here}/deliver")
+
+
+async def test_staff_take_a_delivered_order_back_and_say_where_the_goods_are(
+    shop: Storefront,
+) -> None:
+    staff = await signed_in(shop, Role.STAFF)
+    lamp = path_of(await a_lamp(staff))
+    placed = await two_lamps(shop.visitor())
+    number = path_of(placed).rpartition("/")[2]
+    here = f"/admin/orders/{number}"
+    assert f"{here}/return" not in (await staff.get(here)).text
+    page = await deliver(staff, number)
+    unsaid = await staff.submit(page, f"{here}/return")
+    assert unsaid.status_code == 422
+    assert 'id="e-shelf"' in unsaid.text
+    assert "3 to sell" in (await staff.get(lamp)).text
+    page = await staff.send(page, f"{here}/return", shelf="yes")
+    assert "The order is updated." in page.text
+    assert f"{here}/return" not in page.text
+    assert f"{here}/refund" in page.text
+    assert "5 to sell" in (await staff.get(lamp)).text
+
+
 async def test_a_buyer_asks_for_a_return_and_a_second_press_asks_no_more(shop: Storefront) -> None:
     staff = await signed_in(shop, Role.STAFF)
     await a_lamp(staff)
     buyer = shop.visitor()
-    listed = await buyer.get("/search", params={"q": "lamp"})
-    [product, *_] = [p for p in listed.text.split('"') if p.startswith("/products/")]
-    await buyer.send(await buyer.get(product), "/cart/items", quantity="2")
-    placed = await buyer.send(await buyer.get("/checkout"), "/checkout", **HOME)
+    placed = await two_lamps(buyer)
     here = path_of(placed)
     number = here.rpartition("/")[2]
     assert "/return" not in placed.text
-    for move, typed in (
-        ("pack", {}),
-        ("ship", {"carrier": "Post", "tracking_number": "T1"}),
-        ("deliver", {}),
-    ):
-        order = await staff.get(f"/admin/orders/{number}")
-        await staff.send(order, f"/admin/orders/{number}/{move}", **typed)
+    await deliver(staff, number)
     page = await buyer.get(here)
     [form] = [form for form in forms_of(page) if form.action == f"{here}/return"]
     [count] = [name for name in form.fields if name.startswith("return_")]

@@ -477,6 +477,30 @@ async def test_nobody_is_led_to_another_site(shop: Storefront, path: str) -> Non
     assert answer.headers["location"] == "/account"
 
 
+async def test_a_review_without_stars_comes_back_with_its_words(
+    shop: Storefront, slug: str
+) -> None:
+    await shop.person("a@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("a@example.com")
+    here = f"/products/{slug}"
+    page = await visitor.get(here)
+    said = {"title": "Fits", "body": "Fits well <b>indeed</b>."}
+    for stars in ("", "6", "many"):
+        back = await visitor.submit(page, f"{here}/reviews", rating=stars, **said)
+        assert back.status_code == 422
+        assert "Please give one to five stars." in back.text
+        assert 'aria-describedby="e-rating"' in back.text
+        assert 'value="Fits"' in back.text
+        assert "Fits well &lt;b&gt;indeed&lt;/b&gt;.</textarea>" in back.text
+        assert inline_code(back) == []
+    empty = await visitor.submit(page, f"{here}/reviews", rating="4", title=" ", body="Fine.")
+    assert (empty.status_code, 'id="e-title"' in empty.text) == (422, True)
+    assert '<option value="4" selected>' in empty.text
+    sent = await visitor.send(back, f"{here}/reviews", rating="5", **said)
+    assert "Only customers who received this product can review it." in sent.text
+
+
 async def test_what_people_write_is_shown_as_text(shop: Storefront, slug: str) -> None:
     await change(shop, slug, title=f"Mug {XSS}")
     visitor = shop.visitor()

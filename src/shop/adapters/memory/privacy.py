@@ -58,6 +58,12 @@ class MemoryErasing(Erasing):
             if email.subject_id in wanted:
                 table[email.id] = replace(email.erase(), version=email.version + 1)
 
+    async def refunds(self, orders: Sequence[UUID]) -> None:
+        wanted, table = set(orders), self._uow.table("refunds")
+        for refund in list(table.values()):
+            if refund.order_id in wanted:
+                table[refund.id] = replace(refund, reason="", version=refund.version + 1)
+
     async def reviews(self, user_id: UserId) -> None:
         table = self._uow.table("reviews")
         for key, review in list(table.items()):

@@ -14,7 +14,15 @@ from shop.adapters.sql.conn import Conn, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.factors import to_factors
 from shop.adapters.sql.notifications import to_email
-from shop.adapters.sql.tables import carts, emails, idempotency, reviews, second_factors, users
+from shop.adapters.sql.tables import (
+    carts,
+    emails,
+    idempotency,
+    refunds,
+    reviews,
+    second_factors,
+    users,
+)
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.cart.model import Cart, CartLine
 from shop.core.catalog.model import ANONYMOUS, Review
@@ -53,6 +61,11 @@ _EMPTY_MAILS = (
         next_try_at=None,
         version=emails.c.version + 1,
     )
+)
+_NO_REASONS = (
+    refunds.update()
+    .where(refunds.c.order_id.in_(bindparam("orders", expanding=True)))
+    .values(reason="", version=refunds.c.version + 1)
 )
 #: Nobody else can have a review's own id: one customer reviews a product once, nobodies often.
 _ANONYMISE = (
@@ -102,6 +115,10 @@ class SqlErasing(Erasing):
     async def mails(self, about: Sequence[UUID]) -> None:
         for some in _parts(about):
             await self._uow.conn.run(_EMPTY_MAILS, {"subjects": some})
+
+    async def refunds(self, orders: Sequence[UUID]) -> None:
+        for some in _parts(orders):
+            await self._uow.conn.run(_NO_REASONS, {"orders": some})
 
     async def reviews(self, user_id: UserId) -> None:
         if await self._uow.conn.run(_ANONYMISE, {"whose": user_id}):

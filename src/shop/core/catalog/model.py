@@ -45,6 +45,12 @@ class VariantExists(Conflict):
     code = "variant-exists"
 
 
+class OtherOptions(Invalid):
+    """A new variant must differ from its product's others in the same options as they do."""
+
+    code = "variant-options"
+
+
 class CategoryInUse(Conflict):
     code = "category-in-use"
 

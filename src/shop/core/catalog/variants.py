@@ -3,7 +3,13 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shop.core.catalog.model import Product, Variant, VariantExists, VariantNotFound
+from shop.core.catalog.model import (
+    OtherOptions,
+    Product,
+    Variant,
+    VariantExists,
+    VariantNotFound,
+)
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import ProductId, VariantId
@@ -27,7 +33,11 @@ class VariantDraft(Struct, frozen=True, kw_only=True):
 
 
 def arranged(old: Product, drafts: tuple[VariantDraft, ...], ids: Ids) -> tuple[Variant, ...]:
-    """Those that are named no more are withdrawn, since orders still speak of them."""
+    """Those that are named no more are withdrawn, since orders still speak of them.
+
+    Raises `OtherOptions` for a new one that would have other options than the rest.
+    """
+    _check_options(drafts)
     have = {variant.id: variant for variant in old.variants}
     keys = {variant.key: variant.id for variant in old.variants}
     told: list[Variant] = []
@@ -61,6 +71,22 @@ def arranged(old: Product, drafts: tuple[VariantDraft, ...], ids: Ids) -> tuple[
     return (*told, *gone)
 
 
+def _check_options(drafts: tuple[VariantDraft, ...]) -> None:
+    """Who buys chooses along the options, so each variant has them all. One without any, as each
+    product begins with, binds nobody; what an import brought in disorder may stay.
+    """
+    told = [(draft, [name for name, _ in draft.options]) for draft in drafts]
+    usual = [names for draft, names in told if names and draft.id is not None]
+    usual = usual or [names for _, names in told if names][:1]
+    for draft, names in told:
+        if draft.id is None and usual and set(names) not in map(set, usual):
+            raise OtherOptions(
+                f"The other variants of this product have {' and '.join(usual[0])}: a new one "
+                "needs a value for each of these, and no others.",
+                options=usual[0],
+            )
+
+
 class VariantKeeping:
     """One variant more, or one less, whatever else is changed at the same time."""
 
@@ -71,7 +97,7 @@ class VariantKeeping:
         self._ids = ids
 
     async def add(self, caller: Caller, product_id: ProductId, draft: VariantDraft) -> Variant:
-        """Raises `VariantExists` for options that the product has."""
+        """Raises `VariantExists` for options that the product has, and `OtherOptions`."""
         caller.require(Permission.CATALOG_WRITE)
         async with self._uow.begin():
             old = await self._products.get(product_id)

@@ -11,7 +11,14 @@ from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
 from shop.core.kernel.events import Event
 from shop.core.kernel.ids import OrderId, PaymentId, RefundId, VariantId
 from shop.core.kernel.money import Money
-from shop.core.orders.model import SOLD, Order, OrderConfirmed, OrderNotFound, OrderStatus
+from shop.core.orders.model import (
+    REFUND_ASKED,
+    SOLD,
+    Order,
+    OrderConfirmed,
+    OrderNotFound,
+    OrderStatus,
+)
 from shop.core.orders.numbers import financial_year, invoice_number
 from shop.core.payments.model import Payment, Refund, RefundStatus
 from shop.ports.inventory import Shelf
@@ -132,7 +139,7 @@ class Books:
         asked, fact = payment.ask_back(refund)
         self.put_payment(asked, fact)
         self.new_refunds[refund.id] = refund
-        self._note(refund, "requested", f"Refund asked for: {reason}")
+        self._note(refund, "requested", f"{REFUND_ASKED}: {reason}")
         return self.gave_back(refund) if cash else refund
 
     def gave_back(self, refund: Refund) -> Refund:

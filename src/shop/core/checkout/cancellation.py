@@ -30,7 +30,7 @@ class Cancellation:
     ) -> Answered:
         """Returns the answer, and whether it is a repeat's. Raises `OrderState` once shipped."""
         visitor.to_own(await self._orders.get(order_id))
-        return await self._cancel(order_id, "Cancelled by the customer", answer, attempt)
+        return await self._cancel(order_id, ("customer", ""), answer, attempt)
 
     async def by_staff(
         self,
@@ -41,13 +41,13 @@ class Cancellation:
         attempt: Attempt | None = None,
     ) -> Answered:
         caller.require(Permission.ORDERS_WRITE)
-        reason = reason or "Cancelled by the shop"
-        return await self._cancel(order_id, reason, answer, attempt, (caller, "order.cancel"))
+        why = "shop", reason
+        return await self._cancel(order_id, why, answer, attempt, (caller, "order.cancel"))
 
     async def _cancel(
         self,
         order_id: OrderId,
-        reason: str,
+        why: tuple[str, str],
         answer: Answer,
         attempt: Attempt | None,
         staff: tuple[Caller, str] | None = None,
@@ -60,7 +60,7 @@ class Cancellation:
 
         def change(books: Books) -> None:
             before = books.order(order_id)
-            books.put(*before.cancel(reason, books.now))
+            books.put(*before.cancel(*why, books.now))
             books.give_back(before)
             for payment in books.of(order_id):
                 if payment.status in {PaymentStatus.CREATED, PaymentStatus.FAILED}:

@@ -94,6 +94,28 @@ class Fulfilment:
             order_id, change, answer, attempt, staff=(caller, "order.deliver")
         )
 
+    async def take_back(
+        self,
+        caller: Caller,
+        order_id: OrderId,
+        answer: Answer,
+        attempt: Attempt | None = None,
+        *,
+        restock: bool,
+    ) -> Answered:
+        """All goods came back; `restock` puts them where they can be sold again."""
+        caller.require(Permission.ORDERS_WRITE)
+
+        def change(books: Books) -> None:
+            before = books.order(order_id)
+            books.put(*before.take_back(books.now, restocked=restock))
+            if restock:
+                books.give_back(before)
+
+        return await self._steps.take(
+            order_id, change, answer, attempt, staff=(caller, "order.return")
+        )
+
     async def track(
         self,
         caller: Caller,

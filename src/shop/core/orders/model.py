@@ -62,6 +62,10 @@ OPEN = frozenset(
 )
 
 
+#: What the timeline says of a refund; the reason follows while the buyer has an account.
+REFUND_ASKED = "Refund asked for"
+
+
 class OrderNotFound(NotFound):
     code = "order-not-found"
 
@@ -194,6 +198,16 @@ class OrderReturnRequested(_OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class OrderReturned(_OrderEvent, frozen=True, kw_only=True):
+    """All of the goods came back, `restocked` if they can be sold again. Refunds have events of
+    their own.
+    """
+
+    fact = "returned"
+
+    restocked: bool
+
+
 class OrderCancelled(_OrderEvent, frozen=True, kw_only=True):
     """The order is off and its stock is free; money that was paid goes back."""
 
@@ -288,10 +302,18 @@ class Order(Struct, frozen=True, kw_only=True):
         moved = self._move(OrderStatus.DELIVERED, at, "Delivered")
         return moved, OrderDelivered(order_id=self.id, number=self.number, at=at)
 
-    def cancel(self, reason: str, at: datetime) -> tuple["Order", OrderCancelled]:
-        moved = self._move(OrderStatus.CANCELLED, at, reason or "Cancelled")
+    def take_back(self, at: datetime, *, restocked: bool) -> tuple["Order", OrderReturned]:
+        moved = self._move(OrderStatus.RETURNED, at, "Returned")
+        return moved, OrderReturned(
+            order_id=self.id, number=self.number, restocked=restocked, at=at
+        )
+
+    def cancel(self, by: str, reason: str, at: datetime) -> tuple["Order", OrderCancelled]:
+        """`by` is the customer or the shop."""
+        who = f"Cancelled by the {by}"
+        moved = self._move(OrderStatus.CANCELLED, at, f"{who}: {reason}" if reason else who)
         return replace(moved, hold_until=None), OrderCancelled(
-            order_id=self.id, number=self.number, reason=reason, at=at
+            order_id=self.id, number=self.number, reason=reason or who, at=at
         )
 
     def expire(self, at: datetime) -> tuple["Order", OrderExpired]:
@@ -385,6 +407,8 @@ def _unsaid(entry: TimelineEntry) -> TimelineEntry:
     """People give their reasons in their own words."""
     if entry.kind == "return":
         return replace(entry, description="")
+    if entry.kind == "refund" and entry.status == "requested":
+        return replace(entry, description=REFUND_ASKED)
     if entry.status == OrderStatus.CANCELLED:
         return replace(entry, description="Cancelled")
     return entry

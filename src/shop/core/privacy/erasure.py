@@ -121,6 +121,7 @@ class AccountErasure:
                 )
             orders = await self._orders.forget(user_id)
             await self._erasing.mails([user_id, *orders])
+            await self._erasing.refunds(orders)
             await self._erasing.reviews(user_id)
             await self._erasing.traces(user_id, orders)
             ended = await self._sessions.end_all(user_id, now)

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
-from shop.settings import Settings, SettingsError, load
+from shop.settings import Settings
+from shop.settings_reading import SettingsError, load
 
 T = TypeVar("T")
 Command = Callable[..., Any]

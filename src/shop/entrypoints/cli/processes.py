@@ -26,6 +26,7 @@ from shop.wiring import make_container, traces
 def serve_alone(settings: Settings, role: str, *, demo: bool) -> int:
     """Raises `PortTaken` or `Refusal`."""
     ports = claim_ports(settings, role)
+    settings = ports.told(settings)
     return _run(settings, role, ports, _container(settings), _greeting(settings, role), demo=demo)
 
 
@@ -36,6 +37,7 @@ def serve_together(settings: Settings, role: str, workers: int, *, demo: bool) -
     own on the loopback, which the teller asks who answers for all.
     """
     ports = claim_ports(settings, role)
+    settings = ports.told(settings)
     private = {f"worker-{number}": claim("127.0.0.1", 0) for number in range(1, workers + 1)}
     container = _container(settings)
 

@@ -53,6 +53,7 @@ from shop.ports.system import Clock, Ids, Lease, Schema
 from shop.ports.tracing import Tracing
 from shop.ports.users import Passwords
 from shop.settings import Settings
+from shop.settings_reading import listening
 from shop.wiring import after_commit, cache_reads, connections
 
 log = structlog.get_logger()
@@ -71,6 +72,11 @@ class Ports(Struct, frozen=True):
 
     web: socket.socket | None
     ops: socket.socket
+
+    def told(self, settings: Settings) -> Settings:
+        """The settings as these ports make them."""
+        web = settings.http.port if self.web is None else self.web.getsockname()[1]
+        return listening(settings, web, self.ops.getsockname()[1])
 
     def close(self) -> None:
         for claimed in (self.web, self.ops):

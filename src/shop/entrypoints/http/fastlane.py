@@ -124,7 +124,7 @@ class FastLane:
             await self._app(scope, receive, send)
             return
         if scope["method"] != "GET" and scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _with_head(send))
             return
         scope["shop.route"] = route
         key = path, scope["query_string"]
@@ -225,6 +225,20 @@ class FastLane:
         self._entries.clear()
         self._size = 0
         self._count = count
+
+
+def _with_head(send: Send) -> Send:
+    """The app behind does not know that the lane answers HEAD, so its `Allow` leaves it out."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                (name, value + b", HEAD") if name.lower() == b"allow" else (name, value)
+                for name, value in message["headers"]
+            ]
+        await send(message)
+
+    return tell
 
 
 def _name(key: Key, count: int) -> str:

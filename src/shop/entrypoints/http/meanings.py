@@ -151,6 +151,8 @@ MEANINGS: dict[str, str] = {
     "validation-failed": "Fields are missing, of the wrong type or out of range; `errors` names "
     "each one.",
     "variant-exists": "The product already has a variant with these options.",
+    "variant-options": "A new variant needs a value for each option that the product's other "
+    "variants have, and no others; `facts.options` names them.",
     "variant-not-found": "There is no such variant, or it is not on sale.",
     "weak-password": "The password is too short, too easily guessed, or part of the person's own "
     "name; `detail` says which.",

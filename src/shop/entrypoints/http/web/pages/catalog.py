@@ -9,7 +9,13 @@ from msgspec import Struct
 from shop.core.catalog.model import NotABuyer, ReviewExists
 from shop.core.catalog.service import Reviewing, WriteReview
 from shop.core.catalog.suggest import Suggesting
-from shop.core.catalog.views import CategoryNode, ProductCard, Suggestion, VariantView
+from shop.core.catalog.views import (
+    CategoryNode,
+    ProductCard,
+    ProductView,
+    Suggestion,
+    VariantView,
+)
 from shop.core.catalog.words import words_of
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.errors import Malformed
@@ -17,7 +23,7 @@ from shop.core.kernel.money import Money
 from shop.core.pricing.model import PricePolicy
 from shop.core.users.postal import line
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import amount
+from shop.entrypoints.http.web.forms import Errors, Form, amount
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
@@ -34,7 +40,8 @@ _SORTS = (
     ("rating", "Best rated"),
     ("title", "Name"),
 )
-_MOST_STARS = 5
+_STARS = ("5", "4", "3", "2", "1")
+_UNFIT = 422
 
 
 class Chosen(Struct, frozen=True):
@@ -204,18 +211,28 @@ async def _listing(
 @page("/products/{slug:str}")
 @visited
 async def product(slug: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
-    found = await reads.product(slug)
-    reviews = await reads.reviews(slug, _REVIEWS)
+    return await _product_page(visit, reads, await reads.product(slug), Form(), Errors())
+
+
+async def _product_page(
+    visit: Visit, reads: CatalogReads, found: ProductView, form: Form, errors: Errors
+) -> Reply:
+    """`form` is the review that somebody writes."""
+    reviews = await reads.reviews(found.slug, _REVIEWS)
     tree = await reads.tree()
     return await visit.page(
         "product.html",
-        keep=True,
+        http_status=_UNFIT if errors else 200,
+        keep=not errors,
+        form=form,
+        errors=errors,
         product=found,
         first=_first(found.variants),
         axes=" and ".join(axis.name.lower() for axis in found.options),
         prices_differ=len({one.price.amount for one in found.variants}) > 1,
         trail=list(_down_to(tree, found.category.path)) if found.category else [],
         reviews=reviews,
+        stars=_STARS,
         tree=tree,
     )
 
@@ -233,14 +250,18 @@ async def review(
     visit.caller.known()
     found = await reads.product(slug)
     back = f"/products/{found.slug}"
-    rating = visit.form.count("rating")
-    if not 1 <= rating <= _MOST_STARS:
-        raise Malformed("Please give one to five stars.", field="rating", kind="range")
+    typed, errors = visit.form, Errors()
+    rating = typed.text("rating")
+    if rating not in _STARS:
+        errors["rating"] = "Please give one to five stars."
+    errors.missing(typed, "title", "body")
+    title = ""
+    with errors.gathered():
+        title = line(typed["title"][:200], "title", empty=True)
+    if errors:
+        return await _product_page(visit, reads, found, typed, errors)
     command = WriteReview(
-        product_id=found.id,
-        rating=rating,
-        title=line(visit.form["title"][:200], "title", empty=True),
-        body=visit.form.text("body")[:5000],
+        product_id=found.id, rating=int(rating), title=title, body=typed.text("body")[:5000]
     )
     try:
         await reviewing.write(visit.caller, command)

@@ -43,8 +43,11 @@ async def _listed(
 @visited
 async def clients(visit: Visit, admin: Given[ClientAdmin]) -> Reply:
     _keeper(visit)
-    usual = Form(scope=" ".join(sorted(ClientDraft.USUAL)))
-    return await _listed(visit, admin, usual, Errors())
+    return await _listed(visit, admin, _fresh(), Errors())
+
+
+def _fresh() -> Form:
+    return Form(scope=" ".join(sorted(ClientDraft.USUAL)))
 
 
 @form("/admin/clients")
@@ -63,7 +66,7 @@ async def add(visit: Visit, admin: Given[ClientAdmin]) -> Reply:
                 public=typed["public"] == "yes",
             ),
         )
-    return await _listed(visit, admin, typed if errors else Form(), errors, made)
+    return await _listed(visit, admin, typed if errors else _fresh(), errors, made)
 
 
 @form("/admin/clients/{client_id:str}/remove")

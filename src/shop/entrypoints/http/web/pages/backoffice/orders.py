@@ -7,7 +7,7 @@ from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.lookup import Account, OrderLookup
 from shop.core.checkout.refunds import Refunding, RequestRefund
-from shop.core.kernel.errors import NotFound
+from shop.core.kernel.errors import Malformed, NotFound
 from shop.core.kernel.ids import OrderId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import MOVES, OrderState, OrderStatus
@@ -90,13 +90,11 @@ async def move_order(
                 case "pack":
                     await fulfilment.pack(caller, id_, encode_order)
                 case "ship":
-                    errors.missing(visit.form, "carrier", "tracking_number")
-                    if not errors:
-                        carrier = line(visit.form["carrier"][:100], "carrier")
-                        tracking = line(visit.form["tracking_number"][:100], "tracking_number")
-                        await fulfilment.ship(caller, id_, (carrier, tracking), encode_order)
+                    await _ship(visit, id_, fulfilment, errors)
                 case "deliver":
                     await fulfilment.deliver(caller, id_, encode_order)
+                case "return":
+                    await _take_back(visit, id_, fulfilment)
                 case "cancel":
                     reason = line(visit.form["reason"][:200], "reason", empty=True)
                     await cancellation.by_staff(caller, id_, reason, encode_order)
@@ -112,6 +110,22 @@ async def move_order(
     if errors:
         return await _page(visit, account, errors)
     return visit.see(here, done)
+
+
+async def _ship(visit: Visit, order_id: OrderId, fulfilment: Fulfilment, errors: Errors) -> None:
+    errors.missing(visit.form, "carrier", "tracking_number")
+    if errors:
+        return
+    carrier = line(visit.form["carrier"][:100], "carrier")
+    tracking = line(visit.form["tracking_number"][:100], "tracking_number")
+    await fulfilment.ship(visit.caller, order_id, (carrier, tracking), encode_order)
+
+
+async def _take_back(visit: Visit, order_id: OrderId, fulfilment: Fulfilment) -> None:
+    shelf = visit.form["shelf"]
+    if shelf not in {"yes", "no"}:
+        raise Malformed("Please say where the goods are.", field="shelf")
+    await fulfilment.take_back(visit.caller, order_id, encode_order, restock=shelf == "yes")
 
 
 async def _refund(visit: Visit, order_id: OrderId, refunding: Refunding) -> None:

@@ -9,8 +9,7 @@ from shop.core.users.enrolment import AppEnrolment
 from shop.core.users.factor_guard import Proof
 from shop.ports.factors import OneTimeCodes
 from shop.ports.users import UserReads
-from tests.integration.http.test_oauth import ASHA
-from tests.kit.oauth import BACK, Person, a_client, address, answer_in, only_form, said, swap
+from tests.kit.oauth import ASHA, BACK, Person, a_client, address, answer_in, only_form, said, swap
 from tests.kit.people import PASSWORD
 from tests.kit.site import Shop, a_shop
 

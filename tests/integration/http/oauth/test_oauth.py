@@ -1,19 +1,18 @@
 """How people let programs in, and what is refused on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import pytest
 
 from shop.core.kernel.acts import by_operator
 from shop.core.users.client_keeping import ClientKeeping, NewClient
 from tests.kit.oauth import (
+    ASHA,
     AUTHORIZE,
     BACK,
+    SITE,
     VERIFIER,
     Person,
     a_client,
@@ -30,34 +29,7 @@ from tests.kit.oauth import (
     swap,
 )
 from tests.kit.people import PASSWORD
-from tests.kit.site import Shop, a_shop
-
-ASHA = "asha@example.com"
-SITE = "http://localhost:8000"
-
-
-@pytest.fixture
-def storage() -> str:
-    """What the storages do is proved by the contracts, and by real clients on a real shop."""
-    return "memory"
-
-
-@pytest.fixture
-async def shop(storage: str, tmp_path: Path) -> AsyncIterator[Shop]:
-    async with a_shop(storage, tmp_path) as shop:
-        await shop.somebody(ASHA)
-        yield shop
-
-
-@pytest.fixture
-async def app(shop: Shop) -> NewClient:
-    return await a_client(shop.container)
-
-
-@pytest.fixture
-async def asha(shop: Shop) -> Person:
-    return Person(shop.client, ASHA)
-
+from tests.kit.site import Shop
 
 # --- letting a program in --------------------------------------------------------------------
 

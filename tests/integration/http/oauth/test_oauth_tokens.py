@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from shop.core.kernel.access import Role
 from shop.core.users.client_keeping import NewClient
 from shop.core.users.clients import OFFERED
 from tests.kit.oauth import (
+    ASHA,
     AUTHORIZE,
+    SITE,
     Person,
     a_client,
     address,
@@ -25,34 +23,7 @@ from tests.kit.oauth import (
     said,
 )
 from tests.kit.people import PASSWORD
-from tests.kit.site import Shop, a_shop
-
-ASHA = "asha@example.com"
-SITE = "http://localhost:8000"
-
-
-@pytest.fixture
-def storage() -> str:
-    """What the storages do is proved by the contracts, and by real clients on a real shop."""
-    return "memory"
-
-
-@pytest.fixture
-async def shop(storage: str, tmp_path: Path) -> AsyncIterator[Shop]:
-    async with a_shop(storage, tmp_path) as shop:
-        await shop.somebody(ASHA)
-        yield shop
-
-
-@pytest.fixture
-async def app(shop: Shop) -> NewClient:
-    return await a_client(shop.container)
-
-
-@pytest.fixture
-async def asha(shop: Shop) -> Person:
-    return Person(shop.client, ASHA)
-
+from tests.kit.site import Shop
 
 # --- tokens ----------------------------------------------------------------------------------
 
