@@ -14,7 +14,11 @@ from shop.entrypoints.http.edge import App, Receive, Scope, Send
 from shop.entrypoints.http.web.refusals import REFUSALS
 
 #: Method and path, without parameters in it. Each takes the request alone and gives an `Answer`.
-BUSY = (("POST", "/api/v1/cart/items"), ("POST", "/api/v1/checkout"))
+BUSY = (
+    ("GET", "/api/v1/cart"),
+    ("POST", "/api/v1/cart/items"),
+    ("POST", "/api/v1/checkout"),
+)
 
 
 class Direct:
