@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -314,6 +316,22 @@ def test_every_command_explains_itself(empty: Shop) -> None:
     with ThreadPoolExecutor(2) as two:
         assert list(two.map(explained, COMMANDS)) == [True] * len(COMMANDS)
     assert not empty.data.exists()
+
+
+@pytest.mark.parametrize(("word", "code"), [("--version", 0), ("nothing", 2)])
+def test_what_breaks_while_the_interpreter_is_taken_down_changes_no_exit_code(
+    word: str, code: int
+) -> None:
+    """As threads of libraries do now and then, and this does always."""
+    breaks = "import atexit, os, runpy; atexit.register(os.abort)"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", f"{breaks}; runpy.run_module('shop', run_name='__main__')", word],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stdout + done.stderr
 
 
 def test_commands_on_an_empty_folder(empty: Shop) -> None:

@@ -198,8 +198,11 @@ async def test_who_waits_too_long_for_another_is_told(
     await on(url, while_held)
 
 
-async def test_a_table_that_somebody_reads_for_long_is_not_waited_for(url: str) -> None:
+async def test_a_table_that_somebody_reads_for_long_is_not_waited_for(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else everybody who wants to buy would stand behind the migration."""
+    monkeypatch.setattr(mysql_schema, "_RESTS", (0.1,))
     await sync(url, lambda connection: command.upgrade(config(connection), "0001"))
 
     async def while_read(connection: Any) -> None:
@@ -211,6 +214,26 @@ async def test_a_table_that_somebody_reads_for_long_is_not_waited_for(url: str) 
     async with asyncio.timeout(10):
         await on(url, while_read)
     assert await MysqlSchema(url).migrate()
+
+
+async def test_a_table_that_is_free_again_soon_is_had_in_the_end(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql_schema, "_SETTINGS", ("SET SESSION lock_wait_timeout=1",))
+    monkeypatch.setattr(mysql_schema, "_RESTS", (1.0,) * 10)
+    await sync(url, lambda connection: command.upgrade(config(connection), "0001"))
+
+    async def while_read(connection: Any) -> asyncio.Task[bool]:
+        await connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await connection.exec_driver_sql("SELECT * FROM sessions")
+        migrating = asyncio.create_task(MysqlSchema(url).migrate())
+        await asyncio.sleep(1.5)  # one try has failed
+        assert not migrating.done()
+        await connection.exec_driver_sql("ROLLBACK")
+        return migrating
+
+    migrating = await on(url, while_read)
+    assert await migrating
 
 
 async def test_an_old_version_serves_on_and_does_not_start_again(migrated: str) -> None:

@@ -1,5 +1,7 @@
 """The schema of a server, which several versions of the shop use while one replaces the other."""
 
+import asyncio
+import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +22,8 @@ from shop.ports.system import Schema
 #: want to use it meanwhile wait as well.
 _PATIENCE = 60
 _TABLE_PATIENCE = 3
+#: About so many seconds are left to those who waited as well, before the next try.
+_RESTS = (2.0, 4.0)
 _MYSQL = (8, 0, 16)
 _MARIADB = (10, 6)
 _TOO_OLD = "{found} is too old; shop needs MySQL 8.0.16 or MariaDB 10.6, or newer."
@@ -51,9 +55,14 @@ class MysqlSchema(Schema):
                     "try again when it has ended."
                 )
             # The lock goes with the connection, however this ends.
+            for rest in _RESTS:
+                try:
+                    return await _migrated(connection)
+                except StaleWrite:
+                    await connection.rollback()
+                    await asyncio.sleep(rest * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             try:
-                with translated():
-                    return await connection.run_sync(_migrate)
+                return await _migrated(connection)
             except StaleWrite as error:
                 raise Unavailable(
                     "A table was not to be had, as somebody reads it for long (a backup?); "
@@ -95,6 +104,12 @@ class MysqlSchema(Schema):
 def lock_of(database: str) -> str:
     """Locks have short names, and belong to the whole server."""
     return f"shop:{sha256(database.encode()).hexdigest()[:32]}"
+
+
+async def _migrated(connection: AsyncConnection) -> bool:
+    """Raises `StaleWrite` for a table that is in use; the next call goes on from there."""
+    with translated():
+        return await connection.run_sync(_migrate)
 
 
 def _migrate(connection: sa.Connection) -> bool:

@@ -1,8 +1,10 @@
 """The command line. Each command lives in a file of its own, and is loaded when it is called."""
 
 import importlib
-from collections.abc import Sequence
-from typing import Any
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -65,5 +67,21 @@ def cli() -> None:
     """A whole shop in one process. Settings: a TOML file, then SHOP_<SECTION>_<KEY>."""
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
-    return cli.main(args=arguments, prog_name="shop")
+def main() -> NoReturn:
+    """The whole process. It ends at once: all that is ours has been closed by then.
+
+    The threads of a library (obstore's) may be about to speak to the interpreter while that is
+    taken down, which aborts the process: one command in some two hundred that had looked at
+    pictures ended with SIGABRT instead of its exit code (pyo3-async-runtimes, issue 40).
+    """
+    code = 1
+    try:
+        cli.main(prog_name="shop")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter would, had it been left to it
+        sys.excepthook(*sys.exc_info())
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
