@@ -163,9 +163,9 @@ class Conditions(Provider):
 def _kept(settings: Settings, *parts: str) -> list[Provider]:
     """Parts of the storage of the settings. What serves the other kind is not loaded."""
     if settings.database_url.startswith("memory:"):
-        from shop.adapters.memory.providers import PARTS  # noqa: PLC0415
+        from shop.adapters.memory.providers import PARTS
     else:
-        from shop.adapters.sql.providers import PARTS  # noqa: PLC0415
+        from shop.adapters.sql.providers import PARTS
     return [PARTS[part]() for part in parts]
 
 
@@ -187,7 +187,7 @@ def _orders(settings: Settings) -> list[Provider]:
 def _payments(settings: Settings) -> Provider:
     if settings.payments.provider == "razorpay":
         # What a start with the sandbox need not load.
-        from shop.adapters.razorpay.provider import RazorpayPayments  # noqa: PLC0415
+        from shop.adapters.razorpay.provider import RazorpayPayments
 
         keys = settings.razorpay
         return RazorpayPayments(
@@ -224,7 +224,7 @@ def _caching(settings: Settings) -> Provider:
     if not settings.shares_cache:
         return MemoryCaching()
     # A client that a start without Redis need not load.
-    from shop.adapters.redis.provider import RedisCaching  # noqa: PLC0415
+    from shop.adapters.redis.provider import RedisCaching
 
     return RedisCaching(str(settings.cache.url), MemoryCache, MemoryRateLimiter)
 
@@ -238,7 +238,7 @@ def _posting(settings: Settings) -> Provider:
     host = (urlsplit(settings.site.url).hostname or "localhost").encode("idna").decode()
     if scheme == "memory":
         # What only tests need.
-        from shop.adapters.memory.mail_provider import MemoryPosting  # noqa: PLC0415
+        from shop.adapters.memory.mail_provider import MemoryPosting
 
         return MemoryPosting()
     if scheme == "file":
@@ -255,7 +255,7 @@ def storage_providers(settings: Settings) -> list[Provider]:
     if not settings.shares_database:
         return [*kept, SqliteFile(Path(make_url(url).database or ""))]
     # A driver that a start on the embedded database need not load.
-    from shop.adapters.sql.mysql_provider import MysqlServer  # noqa: PLC0415
+    from shop.adapters.sql.mysql_provider import MysqlServer
 
     pool = settings.database
     server = MysqlServer(str(url), pool=pool.pool, patience=pool.pool_seconds)
@@ -281,8 +281,8 @@ def _bus(settings: Settings) -> Provider:
     if not bus.url.startswith("kafka:"):
         return EmbeddedBus()
     # A client that a start without Kafka need not load.
-    from shop.adapters.kafka.provider import KafkaEvents  # noqa: PLC0415
-    from shop.adapters.kafka.topics import Layout  # noqa: PLC0415
+    from shop.adapters.kafka.provider import KafkaEvents
+    from shop.adapters.kafka.topics import Layout
 
     layout = Layout(
         bus.partitions,
@@ -332,13 +332,13 @@ def traces(settings: Settings) -> list[Provider]:
         return []
     # Nothing of it is loaded by who has no collector.
     try:
-        from shop.adapters.otel.provider import Traces  # noqa: PLC0415
+        from shop.adapters.otel.provider import Traces
     except ImportError as error:
         raise Invalid(
             "SHOP_TRACES_URL: needs OpenTelemetry; install the extra shop[traces]"
             f" ({error.name} is missing)."
         ) from error
-    from shop.traced import traced_parts  # noqa: PLC0415 - as above
+    from shop.traced import traced_parts
 
     ours = settings.traces
     return [
@@ -367,7 +367,7 @@ async def cache_reads(container: AsyncContainer) -> Callable[[], dict[str, int]]
     """What counts the reads of the common cache by their result; None without one."""
     if not (await container.get(Settings)).shares_cache:
         return None
-    from shop.adapters.redis.line import Line  # noqa: PLC0415 - as above
+    from shop.adapters.redis.line import Line
 
     line = await container.get(Line)
     return lambda: line.reads

@@ -23,7 +23,7 @@ class FactorChecks(Provider):
 
     @provide
     def codes(self) -> OneTimeCodes:
-        from shop.adapters.factors.codes import OtpCodes  # noqa: PLC0415 - many have no factor
+        from shop.adapters.factors.codes import OtpCodes
 
         return OtpCodes(self._shop_name)
 
@@ -33,6 +33,6 @@ class FactorChecks(Provider):
 
 
 def _passkeys(site_url: str, shop_name: str) -> PasskeyCeremonies:
-    from shop.adapters.factors.passkeys import WebauthnPasskeys  # noqa: PLC0415 - slow to load
+    from shop.adapters.factors.passkeys import WebauthnPasskeys
 
     return WebauthnPasskeys(site_url, shop_name)

@@ -42,7 +42,7 @@ class SmtpPosting(Provider):
 
     @provide
     async def transport(self) -> AsyncIterator[MailTransport]:
-        from shop.adapters.mail.smtp import SmtpMail, server_of  # noqa: PLC0415 - slow to load
+        from shop.adapters.mail.smtp import SmtpMail, server_of
 
         mail = SmtpMail(server_of(self._url), domain=self._domain)
         yield mail
@@ -50,8 +50,8 @@ class SmtpPosting(Provider):
 
     @provide
     def checkup(self) -> MailCheckup:
-        from shop.adapters.mail.smtp import SmtpMail, server_of  # noqa: PLC0415 - as above
-        from shop.adapters.mail.smtp_checkup import SmtpCheckup  # noqa: PLC0415 - as above
+        from shop.adapters.mail.smtp import SmtpMail, server_of
+        from shop.adapters.mail.smtp_checkup import SmtpCheckup
 
         server = server_of(self._url)
         place = f"{server.host}:{server.port}"

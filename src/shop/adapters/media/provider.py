@@ -22,7 +22,7 @@ class Pictures(Provider):
 
     @provide
     def media(self) -> Media:
-        from shop.adapters.media import objects  # noqa: PLC0415 - as the module says
+        from shop.adapters.media import objects
 
         if self._scheme == "memory":
             return objects.ObjectMedia(objects.memory_store())
@@ -33,7 +33,7 @@ class Pictures(Provider):
 
     @provide
     def checkup(self) -> MediaCheckup:
-        from shop.adapters.media import checkup, objects  # noqa: PLC0415 - as the module says
+        from shop.adapters.media import checkup, objects
 
         if self._scheme == "memory":
             return checkup.MemoryCheckup()

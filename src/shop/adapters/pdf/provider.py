@@ -42,6 +42,6 @@ class _Papers(Documents):
 
 
 def _load(seller: Seller) -> Documents:
-    from shop.adapters.pdf.documents import PdfDocuments  # noqa: PLC0415 - dear
+    from shop.adapters.pdf.documents import PdfDocuments
 
     return PdfDocuments(seller)

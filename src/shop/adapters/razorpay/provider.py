@@ -31,8 +31,8 @@ class RazorpayPayments(Provider):
     @provide
     def gateway(self, breaker: Breaker, clock: Clock) -> Iterator[Gateway]:
         # The SDK takes a third of a second to load: only for who uses it.
-        from shop.adapters.razorpay.gateway import RazorpayGateway  # noqa: PLC0415 - as above
-        from shop.adapters.razorpay.line import Clients  # noqa: PLC0415 - as above
+        from shop.adapters.razorpay.gateway import RazorpayGateway
+        from shop.adapters.razorpay.line import Clients
 
         clients = Clients(self._key_id, self._key_secret, self._url)
         yield RazorpayGateway(
@@ -46,8 +46,8 @@ class RazorpayPayments(Provider):
 
     @provide
     def checkup(self) -> Iterator[GatewayCheckup]:
-        from shop.adapters.razorpay.checkup import RazorpayCheckup  # noqa: PLC0415 - as above
-        from shop.adapters.razorpay.line import Clients  # noqa: PLC0415 - as above
+        from shop.adapters.razorpay.checkup import RazorpayCheckup
+        from shop.adapters.razorpay.line import Clients
 
         clients = Clients(self._key_id, self._key_secret, self._url, threads=1)
         yield RazorpayCheckup(clients, self._key_id, self._url)
