@@ -1,9 +1,10 @@
 """The use cases as the container makes them, and the desks that serve some of them."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
 
@@ -102,6 +103,9 @@ A = TypeVar("A")
 T = TypeVar("T")
 #: Seconds a desk rests after a batch on SQLite, whose other processes have no queue.
 _PAUSE = 0.001
+#: Batches of checkouts under way at once where a server has the database: it works at one while
+#: the other is decided here.
+_HANDS = 2
 
 
 class UseCases(Provider):
@@ -308,20 +312,27 @@ class CatalogParts(Provider):
         return ImportDesk(work, begin)
 
 
-def _lasting(container: AsyncContainer, kind: type[S]) -> Callable[[], Awaitable[S]]:
-    """One set of use cases for all batches of a desk, which serves one at a time.
+class _Sets(Generic[S]):
+    """Use cases that the batches of a desk take in turn, so that none is made for each of them.
 
-    Made when it is first needed, since a provider must not ask the container it is part of.
+    The first is made when it is needed, since a provider must not ask the container it is part of.
     """
-    made: S | None = None
 
-    async def service() -> S:
-        nonlocal made
-        if made is None:
-            made = await (await container().__aenter__()).get(kind)
-        return made
+    def __init__(self, container: AsyncContainer, kind: type[S]) -> None:
+        self._container = container
+        self._kind = kind
+        self._idle: list[S] = []
 
-    return service
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[S]:
+        one = self._idle.pop() if self._idle else await self._make()
+        try:
+            yield one
+        finally:
+            self._idle.append(one)
+
+    async def _make(self) -> S:
+        return await (await self._container().__aenter__()).get(self._kind)
 
 
 class _NoUnits(Units):
@@ -339,7 +350,14 @@ class MakeDesk(Protocol):
     """Makes a desk; one that shows its work in traces has another maker."""
 
     def __call__(
-        self, name: str, many: Many[C, A], units: Units, *, gauge: Gauge, pause: float
+        self,
+        name: str,
+        many: Many[C, A],
+        units: Units,
+        *,
+        gauge: Gauge,
+        pause: float,
+        hands: int = 1,
     ) -> Desk[C, A]: ...
 
 
@@ -366,14 +384,16 @@ class DeskRoom(Provider):
         make: MakeDesk,
         cache: CartCache,
     ) -> CartDesk:
-        service = _lasting(container, CartService)
+        sets = _Sets(container, CartService)
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
-            return await (await service()).serve_all(commands)
+            async with sets.lent() as service:
+                return await service.serve_all(commands)
 
         async def and_tell(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
-            answers = await units.run(many(commands))
-            await cache.keep((await service()).stored)
+            async with sets.lent() as service:
+                answers = await units.run(service.serve_all(commands))
+                await cache.keep(service.stored)
             return answers
 
         gauge, rest = gauges.gauge("carts"), _rest(settings)
@@ -410,15 +430,17 @@ class DeskRoom(Provider):
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
         answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
     ) -> CheckoutDesk:
-        service = _lasting(container, Checkout)
+        sets = _Sets(container, Checkout)
 
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
-            return await (await service()).place_all(commands)
+            async with sets.lent() as service:
+                return await service.place_all(commands)
 
         async def first(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             """Those that no replica has answered yet; the others hear of it before they do."""
-            answers = await units.run(many(commands))
-            await cache.keep((await service()).stored)
+            async with sets.lent() as service:
+                answers = await units.run(service.place_all(commands))
+                await cache.keep(service.stored)
             await repeats.keep(commands, answers)
             return answers
 
@@ -429,9 +451,12 @@ class DeskRoom(Provider):
             return [next(made) if answer is None else answer for answer in known]
 
         gauge, rest = gauges.gauge("checkout"), _rest(settings)
+        hands = _HANDS if settings.shares_database else 1
         if settings.shares_cache:
-            return CheckoutDesk(make("checkout", at_hand, _NoUnits(), gauge=gauge, pause=rest))
-        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=rest))
+            return CheckoutDesk(
+                make("checkout", at_hand, _NoUnits(), gauge=gauge, pause=rest, hands=hands)
+            )
+        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=rest, hands=hands))
 
     @provide
     def settlement(
@@ -442,10 +467,11 @@ class DeskRoom(Provider):
         settings: Settings,
         make: MakeDesk,
     ) -> SettlementDesk:
-        service = _lasting(container, Settlement)
+        sets = _Sets(container, Settlement)
 
         async def many(reports: Sequence[Report]) -> Sequence[Settled | ShopError]:
-            return await (await service()).settle_all(reports)
+            async with sets.lent() as service:
+                return await service.settle_all(reports)
 
         gauge = gauges.gauge("settlement")
         return SettlementDesk(make("settlement", many, units, gauge=gauge, pause=_rest(settings)))

@@ -225,6 +225,56 @@ async def test_a_cancelled_desk_finishes_its_batch_and_refuses_the_queue() -> No
         await task
 
 
+async def test_a_second_hand_serves_while_the_first_is_busy() -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    begun: list[Sequence[int]] = []
+
+    async def many(commands: Sequence[int]) -> list[int | ShopError]:
+        begun.append(commands)
+        await gates[len(begun) - 1].wait()
+        return list(commands)
+
+    async with running(many, hands=2) as desk:
+        calls = []
+        for n in range(4):  # the third and the fourth wait together for a free hand
+            calls.append(asyncio.create_task(desk.ask(n)))
+            await asyncio.sleep(0.001)
+        assert begun == [[0], [1]]
+        gates[1].set()
+        assert await calls[1] == 1
+        await asyncio.sleep(0.001)
+        assert begun == [[0], [1], [2, 3]]
+        assert not calls[0].done()
+        for gate in gates:
+            gate.set()
+        assert await asyncio.gather(*calls) == [0, 1, 2, 3]
+
+
+async def test_a_cancelled_desk_finishes_what_both_hands_have_begun() -> None:
+    gate = asyncio.Event()
+
+    async def many(commands: Sequence[int]) -> list[int | ShopError]:
+        await gate.wait()
+        return list(commands)
+
+    desk = Desk("test", many, Inline(), hands=2)
+    task = asyncio.create_task(desk.run())
+    calls = []
+    for n in range(3):
+        await asyncio.sleep(0.001)
+        calls.append(asyncio.create_task(desk.ask(n)))
+    await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.sleep(0.001)
+    assert not task.done()
+    gate.set()
+    with suppress(asyncio.CancelledError):
+        await task
+    first, second, third = await asyncio.gather(*calls, return_exceptions=True)
+    assert (first, second) == (0, 1)
+    assert isinstance(third, Unavailable)
+
+
 async def test_a_drained_desk_serves_all_and_refuses_the_late() -> None:
     desk = Desk("test", echo, Inline(), batch=2)
     task = asyncio.create_task(desk.run())

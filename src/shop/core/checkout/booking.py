@@ -10,7 +10,7 @@ from shop.core.checkout.drafting import Draft
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.model import MoveKind, StockChange, StockMove
 from shop.core.kernel.ids import VariantId
-from shop.core.orders.model import SOLD, PaymentMethod
+from shop.core.orders.model import PaymentMethod
 from shop.core.orders.numbers import financial_year, invoice_number
 from shop.ports.inventory import Shelf
 from shop.ports.orders import Invoices, Orders
@@ -37,40 +37,34 @@ class Booking:
         self._ids = ids
         self._terms = terms
 
-    async def write(self, drafts: Sequence[Draft], now: datetime) -> list[Draft]:
-        """Store the orders, those to be paid on delivery as confirmed; returns them as stored."""
-        booked = await self._confirm_cod(drafts, now)
-        await self._orders.add([draft.order for draft in booked])
-        await self._payments.add([draft.payment for draft in booked])
-        await self._take_stock(booked, now)
-        return booked
+    async def add(self, drafts: Sequence[Draft]) -> None:
+        await self._orders.add([draft.order for draft in drafts])
+        await self._payments.add([draft.payment for draft in drafts])
 
-    async def _confirm_cod(self, drafts: Sequence[Draft], now: datetime) -> list[Draft]:
+    async def confirm(self, drafts: Sequence[Draft], now: datetime) -> list[Draft]:
         """Nobody waits for cash: such an order is confirmed, with its invoice, at once."""
-        count = sum(d.order.payment_method is PaymentMethod.COD for d in drafts)
-        if not count:
-            return list(drafts)
+        if not drafts:
+            return []
         series, year = self._terms.invoice_series, financial_year(now)
-        number = await self._invoices.draw(series, year, count)
+        first = await self._invoices.draw(series, year, len(drafts))
         booked = []
-        for draft in drafts:
+        for number, draft in enumerate(drafts, first):
             order = draft.order
-            if order.payment_method is not PaymentMethod.COD:
-                booked.append(draft)
-                continue
             invoice = invoice_number(series, year, number)
-            number += 1
             confirmed, fact = order.confirm(order.payment_id, invoice, now)
             booked.append(replace(draft, order=confirmed, facts=(*draft.facts, fact)))
         return booked
 
-    async def _take_stock(self, drafts: Sequence[Draft], now: datetime) -> None:
-        """Hold what waits for its payment, and take from the shelf what is sold already."""
+    async def take_stock(self, drafts: Sequence[Draft], now: datetime) -> None:
+        """Hold what waits for its payment, and take from the shelf what is sold at once.
+
+        Raises `StaleWrite` when somebody else took the last of something meanwhile.
+        """
         held: dict[VariantId, int] = defaultdict(int)
         sold: dict[VariantId, int] = defaultdict(int)
         moves: list[StockMove] = []
         for draft in drafts:
-            gone = draft.order.status in SOLD
+            gone = draft.order.payment_method is PaymentMethod.COD
             figures = sold if gone else held
             for variant, quantity in draft.order.quantities():
                 figures[variant] += quantity

@@ -12,6 +12,7 @@ from shop.core.checkout.replies import Answer, Replies, twin
 from shop.core.inventory.model import Sellable
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import UserId, VariantId
+from shop.core.orders.model import PaymentMethod
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyer, Buyers
 from shop.ports.idempotency import IdempotencyKey
@@ -72,7 +73,7 @@ class Checkout:
         # First, in the order in which the deletion of an account goes about it.
         buyers = await self._load_buyers(commands)
         carts = await self._carts.find(command.owner for command in commands)
-        goods = await self._shelf.lock(
+        goods = await self._shelf.find(
             line.variant_id for cart in carts.values() for line in cart.lines
         )
         drafts: list[Draft] = []
@@ -89,15 +90,30 @@ class Checkout:
             _take(goods, draft)
             sold_out_of.pop(command.owner)  # a second order of one batch finds its cart empty
         if drafts:
-            booked = await self._booking.write(drafts, now)
-            emptied = [carts[draft.command.owner].emptied(now) for draft in booked]
+            emptied = [carts[draft.command.owner].emptied(now) for draft in drafts]
             self.stored = await self._carts.save(emptied)
-            for draft in booked:
-                for fact in draft.facts:
-                    self._uow.emit(fact, correlation=draft.command.correlation)
-            placed = await self._replies.keep(booked, now)
-            answers |= {d.command.key: a for d, a in zip(booked, placed, strict=True)}
+            answers |= await self._write(drafts, now)
         return answers
+
+    async def _write(self, drafts: Sequence[Draft], now: datetime) -> dict[IdempotencyKey, Answer]:
+        """What all replicas want to change comes last, to be nobody's for as short as can be: the
+        stock, then the invoice counter."""
+        cash = [d for d in drafts if d.order.payment_method is PaymentMethod.COD]
+        answers = await self._keep(
+            [d for d in drafts if d.order.payment_method is not PaymentMethod.COD], now
+        )
+        await self._booking.take_stock(drafts, now)
+        return answers | await self._keep(await self._booking.confirm(cash, now), now)
+
+    async def _keep(self, drafts: Sequence[Draft], now: datetime) -> dict[IdempotencyKey, Answer]:
+        if not drafts:
+            return {}
+        await self._booking.add(drafts)
+        for draft in drafts:
+            for fact in draft.facts:
+                self._uow.emit(fact, correlation=draft.command.correlation)
+        placed = await self._replies.keep(drafts, now)
+        return {d.command.key: a for d, a in zip(drafts, placed, strict=True)}
 
     async def _load_buyers(self, commands: Sequence[PlaceOrder]) -> dict[UserId, Buyer]:
         users = {command.user_id for command in commands if command.user_id}

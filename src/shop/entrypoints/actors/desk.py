@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -47,7 +48,8 @@ class Desk(Generic[C, A]):
     the storage does it best.
 
     `pause` is the rest after a batch in seconds, for a storage whose writers in other processes
-    have no queue (SQLite) and would never find it free.
+    have no queue (SQLite) and would never find it free. `hands` is how many batches may be under
+    way at once: more than one where the storage works by itself meanwhile.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Desk(Generic[C, A]):
         batch: int = 256,
         capacity: int = 4096,
         pause: float = 0.0,
+        hands: int = 1,
         gauge: Gauge | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -68,10 +71,11 @@ class Desk(Generic[C, A]):
         self._batch = batch
         self._capacity = capacity
         self._pause = pause
+        self._hands = hands
         self._gauge = gauge
         self._chance = chance
         self._queue: deque[_Slip[C, A]] = deque()
-        self._serving: Sequence[_Slip[C, A]] = ()
+        self._serving: list[Sequence[_Slip[C, A]]] = []
         self._bell: asyncio.Future[None] | None = None  # set while the desk sleeps
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
@@ -79,7 +83,7 @@ class Desk(Generic[C, A]):
 
     @property
     def depth(self) -> int:
-        """How many are queued, those of the running batch not counted."""
+        """How many are queued, those of running batches not counted."""
         return len(self._queue)
 
     async def ask(self, command: C, *, timeout: float = 5.0) -> A:  # noqa: ASYNC109
@@ -115,21 +119,28 @@ class Desk(Generic[C, A]):
     async def run(self) -> None:
         self._closed = False
         self._ended.clear()
+        busy: set[asyncio.Task[None]] = set()
         try:
             while await self._somebody_waits():
+                if len(busy) == self._hands:
+                    done, busy = await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+                    for one in done:
+                        one.result()
                 batch: list[_Slip[C, A]] = []
                 while self._queue and len(batch) < self._batch:
                     slip = self._queue.popleft()
                     if slip.waiting:
                         batch.append(slip)
                 if batch:
-                    await self._finish(batch)
-                    if self._pause:
-                        await asyncio.sleep(self._pause)
+                    busy.add(asyncio.ensure_future(self._finish(batch)))
         finally:  # nobody is left waiting for an actor that has stopped
             self._closed = True
             self._refuse(self._queue, Unavailable("Stopping; please try again."))
             self._queue.clear()
+            if (
+                busy
+            ):  # a transaction may be past the point of no return: its callers must hear of it
+                await asyncio.wait(busy)
             self._ended.set()
 
     async def _somebody_waits(self) -> bool:
@@ -148,23 +159,18 @@ class Desk(Generic[C, A]):
             self._bell.set_result(None)
 
     async def _finish(self, batch: Sequence[_Slip[C, A]]) -> None:
-        """Serve a batch to its end, even if the desk is cancelled meanwhile.
-
-        Its transaction may be past the point of no return: the callers must hear of it.
-        """
+        """Serve a batch to its end, and rest."""
         now = asyncio.get_running_loop().time
         started = now()
-        self._serving = batch
-        serving = asyncio.ensure_future(self._serve(batch))
+        self._serving.append(batch)
         try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            await asyncio.wait({serving})
-            raise
+            await self._serve(batch)
         finally:
-            self._serving = ()
+            self._serving.remove(batch)
         if self._gauge is not None:
             self._gauge.served(len(batch), started - batch[0].since, now() - started)
+        if self._pause:
+            await asyncio.sleep(self._pause)
 
     async def _serve(self, slips: Sequence[_Slip[C, A]], *, tries: int = 5) -> None:
         if not slips:
@@ -226,7 +232,9 @@ class Desk(Generic[C, A]):
         # Timers may fire a tick early; a slip that is due within it is due.
         self._alarm = None
         now = loop.time() + 0.001
-        waiting = [slip for slip in (*self._serving, *self._queue) if slip.waiting]
+        waiting = [
+            slip for slip in (*chain.from_iterable(self._serving), *self._queue) if slip.waiting
+        ]
         late = [slip for slip in waiting if slip.until <= now]
         self._refuse(late, Unavailable("Too busy; please try again."))
         if len(late) < len(waiting):
