@@ -7,9 +7,23 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 T = TypeVar("T")
 
-_Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[[], Any]]
+_Job = tuple["_Asked", Callable[[], Any]]
+
+
+def _nothing() -> None:
+    """For work whose end is of interest to nobody but who waits for it."""
+
+
+class _Asked(Struct, frozen=True):
+    """Who waits for some work, and where."""
+
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
+    ended: Callable[[], object]
 
 
 class Threads:
@@ -36,13 +50,18 @@ class Threads:
         #: As `threading.get_ident` gives them.
         self.idents = frozenset(thread.ident for thread in self._threads)
 
-    def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """A future of what the work returns or raises; cancelling it does not stop the work."""
+    def submit(
+        self, work: Callable[[], T], ended: Callable[[], object] = _nothing
+    ) -> asyncio.Future[T]:
+        """A future of what the work returns or raises; cancelling it does not stop the work.
+
+        `ended` is called on the loop when the work has ended, whether anybody waits or not.
+        """
         if self._closed:
             raise RuntimeError("These threads were closed.")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((loop, done, work))
+        self._jobs.put((_Asked(loop, done, ended), work))
         return done
 
     def close(self, *, wait: bool = False) -> None:
@@ -50,8 +69,9 @@ class Threads:
         self._closed = True
         with suppress(Empty):
             while (job := self._jobs.get_nowait()) is not None:
-                _, done, _ = job
-                done.cancel()
+                asked, _ = job
+                asked.done.cancel()
+                asked.ended()
         for _ in self._threads:
             self._jobs.put(None)
         if wait:
@@ -66,33 +86,28 @@ class Threads:
             del job  # nothing stays alive while this waits for more
 
 
-def _run(
-    loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], work: Callable[[], Any]
-) -> None:
+def _run(asked: "_Asked", work: Callable[[], Any]) -> None:
     try:
         answer = work()
     except BaseException as error:  # noqa: BLE001 - for whoever waits
-        _tell(loop, _fail, done, error)
-        del done  # the error's traceback keeps this frame: no cycle
+        _tell(asked, _fail, error)
+        del asked  # the error's traceback keeps this frame: no cycle
     else:
-        _tell(loop, _answer, done, answer)
+        _tell(asked, _answer, answer)
 
 
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    settle: Callable[[asyncio.Future[Any], Any], None],
-    done: asyncio.Future[Any],
-    told: Any,
-) -> None:
+def _tell(asked: "_Asked", settle: Callable[["_Asked", Any], None], told: Any) -> None:
     with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-        loop.call_soon_threadsafe(settle, done, told)
+        asked.loop.call_soon_threadsafe(settle, asked, told)
 
 
-def _answer(done: asyncio.Future[Any], value: Any) -> None:
-    if not done.cancelled():
-        done.set_result(value)
+def _answer(asked: "_Asked", value: Any) -> None:
+    asked.ended()
+    if not asked.done.cancelled():
+        asked.done.set_result(value)
 
 
-def _fail(done: asyncio.Future[Any], error: BaseException) -> None:
-    if not done.cancelled():
-        done.set_exception(error)
+def _fail(asked: "_Asked", error: BaseException) -> None:
+    asked.ended()
+    if not asked.done.cancelled():
+        asked.done.set_exception(error)

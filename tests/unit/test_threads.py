@@ -65,12 +65,29 @@ async def test_a_caller_who_leaves_does_not_stop_the_work() -> None:
         may_end.wait()
         ended.set()
 
-    threads = Threads("work")
-    waiting = threads.submit(work)
+    threads, told = Threads("work"), list[str]()
+    waiting = threads.submit(work, lambda: told.append("ended"))
     await asyncio.to_thread(begun.wait)
     waiting.cancel()
+    await asyncio.sleep(0)
+    assert told == []
     may_end.set()
     assert await threads.submit(ended.is_set)
+    assert told == ["ended"]
+    threads.close()
+
+
+async def test_the_end_is_told_however_it_came_and_before_the_answer() -> None:
+    def fail() -> None:
+        raise Refused
+
+    threads, told = Threads("work"), list[str]()
+    for work in (int, fail):
+        asked = threads.submit(work, lambda: told.append("ended"))
+        asked.add_done_callback(lambda _: told.append("answered"))
+        await asyncio.wait([asked])
+    assert told == ["ended", "answered"] * 2
+    assert isinstance(asked.exception(), Refused)
     threads.close()
 
 
@@ -90,13 +107,15 @@ async def test_closing_cancels_what_waits_and_may_wait_for_what_runs() -> None:
         may_end.wait()
         done.append("whole")
 
-    threads = Threads("work")
-    running, queued = threads.submit(work), threads.submit(lambda: done.append("never"))
+    threads, told = Threads("work"), list[str]()
+    running = threads.submit(work)
+    queued = threads.submit(lambda: done.append("never"), lambda: told.append("ended"))
     await asyncio.to_thread(begun.wait)
     may_end.set()
     threads.close(wait=True)
     assert done == ["whole"]
     assert queued.cancelled()
+    assert told == ["ended"]
     await running
     with pytest.raises(RuntimeError, match="closed"):
         threads.submit(int)

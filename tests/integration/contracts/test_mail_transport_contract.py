@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shop.adapters.mail.folder import MailFiles
-from shop.adapters.mail.message import as_message
+from shop.adapters.mail.message import as_bytes
 from shop.adapters.mail.smtp import SmtpMail, server_of
 from shop.adapters.memory.notifications import MemoryMail
 from shop.adapters.system.clock import Uuid7
@@ -37,7 +37,7 @@ class Box(Struct):
 async def box(request: Any, tmp_path: Path) -> AsyncIterator[Box]:
     if request.param == "memory":
         memory = MemoryMail()
-        yield Box(memory, lambda: [as_message(one, DOMAIN) for one in memory.sent.values()])
+        yield Box(memory, lambda: [read(as_bytes(one, DOMAIN)) for one in memory.sent.values()])
     elif request.param == "folder":
         yield Box(MailFiles(tmp_path, domain=DOMAIN), lambda: in_folder(tmp_path))
     else:
@@ -50,7 +50,11 @@ async def box(request: Any, tmp_path: Path) -> AsyncIterator[Box]:
 
 
 def in_folder(folder: Path) -> list[EmailMessage]:
-    return [message_from_bytes(file.read_bytes(), policy=default) for file in folder.iterdir()]
+    return [read(file.read_bytes()) for file in folder.iterdir()]
+
+
+def read(message: bytes) -> EmailMessage:
+    return message_from_bytes(message, policy=default)
 
 
 def a_mail(**changes: Any) -> Email:

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from email.errors import MessageError
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from shop.adapters.mail.message import as_message
+from shop.adapters.mail.message import as_bytes
 from shop.core.notifications.model import Email
 from shop.ports.mail import MailTransport, NotSent
 from shop.threads import Threads
@@ -23,8 +24,7 @@ class MailFiles(MailTransport):
     def __init__(self, folder: Path, *, domain: str) -> None:
         self._folder = folder
         self._domain = domain
-        # The library takes milliseconds for the headers of a mail: not on the event loop, and not
-        # in several threads, which would only take Python's lock from one another.
+        # One, since several would only take Python's lock from one another.
         self._thread = Threads("mail-files")
         self._flushing: asyncio.Future[None] | None = None
 
@@ -41,7 +41,7 @@ class MailFiles(MailTransport):
 
     def _send(self, email: Email) -> None:
         try:
-            message = as_message(email, self._domain).as_bytes()
+            message = as_bytes(email, self._domain)
         except (ValueError, MessageError) as error:
             raise NotSent(f"This mail cannot be written: {error}", for_good=True) from error
         name = f"{email.created_at:%Y%m%dT%H%M%S.%fZ}-{email.id.hex}.eml"
@@ -68,10 +68,9 @@ def _told() -> Iterator[None]:
 
 def _write(folder: Path, name: str, message: bytes) -> None:
     """The file appears whole, by rename; its content is on the disk when this returns."""
-    folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{name}.part"
     try:
-        with unfinished.open("wb") as file:
+        with _created(unfinished) as file:
             file.write(message)
             file.flush()
             os.fsync(file.fileno())
@@ -80,3 +79,11 @@ def _write(folder: Path, name: str, message: bytes) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def _created(file: Path) -> BinaryIO:
+    try:
+        return file.open("wb")
+    except FileNotFoundError:  # of all mails, the first makes the folder
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("wb")

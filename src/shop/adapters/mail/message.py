@@ -1,75 +1,65 @@
-"""A mail as RFC 5322 has it: text with an HTML alternative, and headers without a way out."""
+"""A mail as RFC 5322 has it: text with an HTML alternative, and headers without a way out.
 
-from email.headerregistry import Address, HeaderRegistry
-from email.message import EmailMessage
+The standard library takes a millisecond to put one together: it reads each header as text again,
+and folds what it has read. It is asked for what could need quotes, encoding or folding, and once
+for what many mails share; the rest is written as it is.
+"""
+
+import re
+from email.headerregistry import Address
+from email.message import MIMEPart
 from email.policy import EmailPolicy
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 from shop.core.notifications.model import Email
 
-#: Octets in a line, by RFC 5322.
+#: Octets in a line, by RFC 5322: there must not be more, and should not be.
 _LONGEST = 998
+_WIDEST = 78
+#: What fits into a header as it is, if it is not too long.
+_SIMPLE_ADDRESS = re.compile(r"[\w+-]+(?:\.[\w+-]+)*@[a-zA-Z0-9.-]+", re.ASCII)
+_SIMPLE_TEXT = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*")
 
 
-class _Headers(HeaderRegistry):
-    """The library's, which makes a class anew for every single header and reads each text anew:
-    but for a few of them, all headers of a template's mails are the same."""
-
-    __getitem__ = lru_cache(maxsize=64)(HeaderRegistry.__getitem__)
-
-    def __call__(self, name: str, value: Any) -> Any:
-        return _header(name, value) if type(value) is str else super().__call__(name, value)
-
-
-class _Policy(EmailPolicy):
-    def clone(self, **changes: Any) -> Self:
-        """The library asks for one of each part, to change nothing."""
-        same = all(getattr(self, name) == value for name, value in changes.items())
-        return self if same else super().clone(**changes)
-
-    fold_binary = lru_cache(maxsize=256)(EmailPolicy.fold_binary)
-
-
-_HEADERS = _Headers()
-_header = lru_cache(maxsize=256)(super(_Headers, _HEADERS).__call__)
-
-
-@lru_cache
-def _policy(*, utf8: bool, eight_bit: bool) -> EmailPolicy:
-    cte_type = "8bit" if eight_bit else "7bit"
-    return _Policy(linesep="\r\n", utf8=utf8, cte_type=cte_type, header_factory=_HEADERS)
-
-
-def as_message(email: Email, domain: str, *, eight_bit: bool = True) -> EmailMessage:
+def as_bytes(email: Email, domain: str, *, eight_bit: bool = True) -> bytes:
     """Raises `ValueError` where a header would hold a line break or an address is none.
 
     The Message-ID follows from the row: a mail that is sent again is seen to be the same.
     """
     sender, to = sender_of(email), recipient_of(email)
-    plain = sender.username.isascii() and to.username.isascii()
-    message = EmailMessage(policy=_policy(utf8=not plain, eight_bit=eight_bit))
-    message["Message-ID"] = f"<{email.id.hex}@{domain}>"
-    message["Date"] = email.created_at
-    message["From"] = sender
-    message["To"] = to
-    message["Subject"] = email.subject
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(email.text, cte=_encoding(email.text, eight_bit=eight_bit))
+    utf8 = not (sender.username.isascii() and to.username.isascii())
     # In no part, since what is written there is older than the id. The library would search.
-    message.make_alternative(boundary=f"=_{email.id.hex}")
-    message.add_alternative(
-        email.html, subtype="html", cte=_encoding(email.html, eight_bit=eight_bit)
+    boundary = f"=_{email.id.hex}".encode()
+    return b"".join(
+        (
+            f"Message-ID: <{email.id.hex}@{domain}>\r\n".encode("ascii"),
+            f"Date: {format_datetime(email.created_at)}\r\n".encode("ascii"),
+            _from(email.sender, utf8=utf8),
+            _to(to, utf8=utf8),
+            _subject(email.subject, utf8=utf8),
+            b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
+            b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary,
+            b"--%b\r\n" % boundary,
+            _part(email.text, "plain", eight_bit=eight_bit),
+            b"\r\n--%b\r\n" % boundary,
+            _part(email.html, "html", eight_bit=eight_bit),
+            b"\r\n--%b--\r\n" % boundary,
+        )
     )
-    return message
 
 
 def sender_of(email: Email) -> Address:
     """Raises `ValueError` for what is no address."""
-    if not email.sender.isprintable():
+    return _sender(email.sender)
+
+
+@lru_cache
+def _sender(text: str) -> Address:
+    if not text.isprintable():
         raise ValueError("this is no address")
-    return _address(*parseaddr(email.sender))
+    return _address(*parseaddr(text))
 
 
 def recipient_of(email: Email) -> Address:
@@ -85,10 +75,50 @@ def _address(name: str, text: str) -> Address:
     return Address(name, local, domain.encode("idna").decode())
 
 
-def _encoding(text: str, *, eight_bit: bool) -> str | None:
-    """As it is, so that links stay whole; None leaves the rest to the library."""
-    if any(len(line) > _LONGEST for line in text.encode().splitlines()):
-        return None
-    if text.isascii():
-        return "7bit"
-    return "8bit" if eight_bit else None
+# --- headers ----------------------------------------------------------------------------------
+
+
+@lru_cache
+def _from(sender: str, *, utf8: bool) -> bytes:
+    return _header("From", _sender(sender), utf8=utf8)
+
+
+def _to(recipient: Address, *, utf8: bool) -> bytes:
+    line = f"To: {recipient.username}@{recipient.domain}"
+    if len(line) <= _WIDEST and _SIMPLE_ADDRESS.fullmatch(line, len("To: ")):
+        return f"{line}\r\n".encode("ascii")
+    return _header("To", recipient, utf8=utf8)
+
+
+@lru_cache
+def _subject(text: str, *, utf8: bool) -> bytes:
+    line = f"Subject: {text}"
+    if len(line) <= _WIDEST and _SIMPLE_TEXT.fullmatch(text):
+        return f"{line}\r\n".encode("ascii")
+    return _header("Subject", text, utf8=utf8)
+
+
+def _header(name: str, value: str | Address, *, utf8: bool) -> bytes:
+    policy = _policy(utf8=utf8)
+    return policy.fold_binary(*policy.header_store_parse(name, value))
+
+
+@lru_cache
+def _policy(*, utf8: bool = False, eight_bit: bool = True) -> "EmailPolicy[Any]":
+    return EmailPolicy(linesep="\r\n", utf8=utf8, cte_type="8bit" if eight_bit else "7bit")
+
+
+# --- bodies -----------------------------------------------------------------------------------
+
+
+def _part(text: str, kind: str, *, eight_bit: bool) -> bytes:
+    """As it is, so that links stay whole, wherever the way to the reader takes it so."""
+    lines = text.encode().splitlines()
+    ascii_only = text.isascii()
+    if any(len(line) > _LONGEST for line in lines) or not (ascii_only or eight_bit):
+        part = MIMEPart(policy=_policy(eight_bit=eight_bit))
+        part.set_content(text, subtype=kind)
+        return part.as_bytes()
+    encoding = b"7bit" if ascii_only else b"8bit"
+    head = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
+    return b"%b%b\r\n" % (head % (kind.encode(), encoding), b"\r\n".join(lines))

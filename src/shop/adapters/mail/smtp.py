@@ -18,7 +18,7 @@ from aiosmtplib import (
 )
 from msgspec import Struct
 
-from shop.adapters.mail.message import as_message, recipient_of, sender_of
+from shop.adapters.mail.message import as_bytes, recipient_of, sender_of
 from shop.core.notifications.model import Email
 from shop.ports.mail import MailTransport, NotSent
 
@@ -146,10 +146,7 @@ class SmtpMail(MailTransport):
         eight_bit = client.supports_extension("8bitmime")
         options = ["BODY=8BITMIME"] * eight_bit + ["SMTPUTF8"] * utf8
         encoding = "utf-8" if utf8 else "ascii"
-        # The library takes milliseconds for the headers of a mail: not on the event loop.
-        content = await asyncio.to_thread(
-            lambda: as_message(email, self._domain, eight_bit=eight_bit).as_bytes()
-        )
+        content = as_bytes(email, self._domain, eight_bit=eight_bit)
         await client.mail(sender, options=options, encoding=encoding)
         await client.rcpt(to, encoding=encoding)
         handed.over = True

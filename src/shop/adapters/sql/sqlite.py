@@ -129,9 +129,12 @@ class _Lane:
             self.conn = _Conn(engine, self._thread)
 
     def drive(
-        self, work: Coroutine[Any, Any, T], context: contextvars.Context
+        self,
+        work: Coroutine[Any, Any, T],
+        context: contextvars.Context,
+        ended: Callable[[], object],
     ) -> asyncio.Future[T]:
-        return self._thread.submit(partial(context.run, _drive, work))
+        return self._thread.submit(partial(context.run, _drive, work), ended)
 
     def close(self) -> None:
         self._thread.close(wait=True)
@@ -187,12 +190,7 @@ class SqliteDatabase(Database, Schema):
         context.run(self._in_writer.set, True)  # noqa: FBT003
         context.run(self._lazy.set, lazy)
         # The thread goes on when the caller is cancelled, so the lock is its, not the caller's.
-        done = self._writer.drive(work, context)
-        done.add_done_callback(lambda _: self._lock.release())
-        try:
-            return await asyncio.shield(done)
-        finally:
-            del done  # it keeps a refusal, whose traceback keeps this frame: no cycle
+        return await self._writer.drive(work, context, self._lock.release)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Conn]:
@@ -219,12 +217,9 @@ class SqliteDatabase(Database, Schema):
 
     async def read(self, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:
         lane = await self._readers.get()
-        done = lane.drive(self._snapshot(lane.conn, work), contextvars.copy_context())
-        done.add_done_callback(lambda _: self._readers.put_nowait(lane))
-        try:
-            return await asyncio.shield(done)
-        finally:
-            del done  # as above
+        free = partial(self._readers.put_nowait, lane)
+        query = self._snapshot(lane.conn, work)
+        return await lane.drive(query, contextvars.copy_context(), free)
 
     @staticmethod
     async def _snapshot(conn: _Conn, work: Callable[[Conn], Coroutine[Any, Any, T]]) -> T:

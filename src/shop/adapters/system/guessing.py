@@ -1,10 +1,13 @@
 """How soon a password would be guessed, by zxcvbn."""
 
+import asyncio
 import unicodedata
+from typing import Any
 
-from shop.adapters.system.threads import BoundedThreads
+from shop.core.kernel.errors import Unavailable
 from shop.ports.users import Guessing, Strength
 
+#: Those who wait for their turn.
 _QUEUE = 64
 #: What zxcvbn takes grows steeply with signs that stand for letters: some 20 ms at most for 32
 #: characters, a third of a second for 100. A password is looked at in pieces, and the best one
@@ -14,31 +17,37 @@ _BEST = 4
 
 
 class ZxcvbnGuessing(Guessing):
-    """One thread is enough: a fifth of a millisecond is usual.
+    """Half a millisecond is usual, and spent on the event loop: the library keeps Python's lock,
+    so that the loop would wait for a thread just as long, and twice more for the lock.
 
-    The library is loaded at the first use, since its lists of words take memory.
+    Between any two pieces everybody else has a turn. No more than `_QUEUE` wait.
     """
 
     def __init__(self) -> None:
-        self._threads = BoundedThreads("guessing", 1, _QUEUE)
+        self._turn = asyncio.Lock()
+        self._asked = 0
 
     async def strength(self, password: str) -> Strength:
-        return await self._threads.run(lambda: _strength(password))
+        if self._asked > _QUEUE:
+            raise Unavailable("Too many people are choosing passwords just now; please try again.")
+        self._asked += 1
+        try:
+            async with self._turn:
+                return await _strength(password)
+        finally:
+            self._asked -= 1
 
-    def close(self) -> None:
-        self._threads.close()
 
-
-def _strength(password: str) -> Strength:
-    from zxcvbn_rs_py import Warning as Why, zxcvbn  # noqa: PLC0415 - see above
+async def _strength(password: str) -> Strength:
+    from zxcvbn_rs_py import Warning as Why  # noqa: PLC0415 - with lists of words that take memory
 
     # Wide letters and the like are no disguise. The library says so only of a whole password.
     plain = unicodedata.normalize("NFKC", password)[:_PIECE]
-    seen = zxcvbn(plain)
+    seen = await _judged(plain)
     score = 0
     for start in range(0, len(password), _PIECE):
         piece = password[start : start + _PIECE]
-        score = max(score, int((seen if piece == plain else zxcvbn(piece)).score))
+        score = max(score, int((seen if piece == plain else await _judged(piece)).score))
         if score == _BEST:
             break
     told = seen.feedback
@@ -48,3 +57,11 @@ def _strength(password: str) -> Strength:
         Why.ThisIsACommonPassword,
     )
     return Strength(score=score, common=common)
+
+
+async def _judged(piece: str) -> Any:
+    from zxcvbn_rs_py import zxcvbn  # noqa: PLC0415 - see above
+
+    judged = zxcvbn(piece)
+    await asyncio.sleep(0)
+    return judged

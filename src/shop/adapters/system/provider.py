@@ -73,10 +73,8 @@ class Identity(Provider):
         passwords.close()
 
     @provide
-    def guessing(self) -> Iterator[Guessing]:
-        guessing = ZxcvbnGuessing()
-        yield guessing
-        guessing.close()
+    def guessing(self) -> Guessing:
+        return ZxcvbnGuessing()
 
     @provide
     def tokens(

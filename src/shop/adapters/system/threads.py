@@ -1,6 +1,5 @@
 """Threads with a bounded queue, for work that takes long."""
 
-import asyncio
 import os
 import sys
 import threading
@@ -35,12 +34,10 @@ class BoundedThreads:
         if self._busy >= self._most:
             raise Unavailable("Too many people are signing in just now; please try again.")
         self._busy += 1
-        running = self._threads.submit(work)
         # A caller who goes away leaves the thread busy all the same.
-        running.add_done_callback(self._done)
-        return await asyncio.shield(running)
+        return await self._threads.submit(work, self._done)
 
-    def _done(self, _: object) -> None:
+    def _done(self) -> None:
         self._busy -= 1
 
     def close(self) -> None:

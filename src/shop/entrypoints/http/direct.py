@@ -18,6 +18,8 @@ BUSY = (
     ("GET", "/api/v1/cart"),
     ("POST", "/api/v1/cart/items"),
     ("POST", "/api/v1/checkout"),
+    ("POST", "/api/v1/login"),
+    ("POST", "/api/v1/signup"),
 )
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from litestar import Controller, MediaType, Response, delete, get, patch, post
+from litestar import Controller, MediaType, delete, get, patch, post
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
@@ -23,6 +24,7 @@ from shop.core.users.service import Accounts, Resending, SignUp, Verification
 from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.actors.desks import CartDesk
+from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.cart import guest_name
 from shop.entrypoints.http.api.erasure import password_in
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
@@ -30,8 +32,6 @@ from shop.entrypoints.http.evenly import evenly
 from shop.entrypoints.http.served import Given, HttpRequest, served
 
 log = structlog.get_logger()
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class SignUpBody(Struct, forbid_unknown_fields=True):
@@ -147,18 +147,22 @@ class SessionList(Struct):
     next_cursor: str | None = None
 
 
+_ACCOUNT = {201: ResponseSpec(UserView, description="The account, whose address is to be proved.")}
+_SIGNED_IN = {200: ResponseSpec(LogInView, description="The session that has begun.")}
+
+
 class IdentityController(Controller):
     path = "/api/v1"
     tags = ("Identity",)
 
-    @post(["/signup", "/register"])
+    @post(["/signup", "/register"], responses=_ACCOUNT)
     @served
-    async def sign_up(self, data: JSONBody[SignUpBody], accounts: Given[Accounts]) -> UserView:
+    async def sign_up(self, data: JSONBody[SignUpBody], accounts: Given[Accounts]) -> Answer:
         """Open an account. One mail goes out, with the link that proves the address."""
         command = SignUp(
             name=data.name, email=data.email, password=data.password, contact=data.contact
         )
-        return UserView.of(await accounts.sign_up(command))
+        return Answer.of(UserView.of(await accounts.sign_up(command)), status=201)
 
     @post("/verify-email", status_code=204)
     @served
@@ -175,7 +179,7 @@ class IdentityController(Controller):
         async with evenly():
             await resending.resend(data.email)
 
-    @post("/login", status_code=200)
+    @post("/login", status_code=200, responses=_SIGNED_IN)
     @served
     async def log_in(
         self,
@@ -183,7 +187,7 @@ class IdentityController(Controller):
         data: JSONBody[LogInBody],
         sign_in: Given[SignIn],
         carts: Given[CartDesk],
-    ) -> Response[LogInView]:
+    ) -> Answer:
         """Sign in. With `X-Cart-Token` the guest's lines move into the customer's cart."""
         command = LogIn(
             email=data.email,
@@ -193,7 +197,7 @@ class IdentityController(Controller):
         )
         signed_in = await sign_in.log_in(command)
         await keep_cart(carts, request.headers.get("x-cart-token"), signed_in.user.id)
-        return Response(LogInView.of(signed_in), headers=NO_STORE)
+        return Answer.of(LogInView.of(signed_in))
 
     @post("/logout", status_code=204)
     @served
