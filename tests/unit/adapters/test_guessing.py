@@ -20,6 +20,8 @@ from shop.core.kernel.errors import Unavailable
         ("three green kettles", 3, 4),
         ("ジョンは昨日公園で猫に会った", 3, 4),
         ("password12345678" + "vq7#kd-2mz!x9-wp", 3, 4),
+        ("9f3a61c07d2e" * 5, 4, 4),  # in short pieces, since its digits might be letters
+        ("1" * 100, 0, 1),
     ],
 )
 async def test_what_people_would_guess_soon_scores_low(
