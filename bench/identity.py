@@ -50,19 +50,31 @@ class Identity:
         )
 
     async def _round(self) -> None:
+        """Each load beside what the hash permits just before and just after it, since neighbours
+        of a shared machine change its speed within seconds."""
         customers, port = self._customers, self._customers.port
         logins = Load(port, tuple(await customers.logins()))
         await self._shop.quiet()
+        permitted = await self._permitted()
+        permitted = await self._compare("login all", logins, permitted)
+        many = int(permitted * self._seconds * 2) + CONNECTIONS
+        signups = Load(port, tuple(customers.signups(many)), once=True)
+        await self._compare("signup all", signups, permitted)
+        self._refreshes.append(await self._refreshed())
+
+    async def _compare(self, row: str, load: Load, before: float) -> float:
+        outcome = await self._drive(load, CONNECTIONS)
+        after = await self._permitted()
+        self._note(row, CONNECTIONS, outcome, (before + after) / 2)
+        return after
+
+    async def _permitted(self) -> float:
         permitted = await asyncio.to_thread(
             hashing.verifications_per_second, self._seconds, self._cores.all, THREADS
         )
         bare = Outcome(round(permitted * self._seconds), 0, self._seconds, 0, 0)
         self._note("argon2 all", THREADS, bare, permitted)
-        self._note("login all", CONNECTIONS, await self._drive(logins, CONNECTIONS), permitted)
-        many = int(permitted * self._seconds * 2) + CONNECTIONS
-        signups = Load(port, tuple(customers.signups(many)), once=True)
-        self._note("signup all", CONNECTIONS, await self._drive(signups, CONNECTIONS), permitted)
-        self._refreshes.append(await self._refreshed())
+        return permitted
 
     async def _refreshed(self) -> float:
         """Swaps a second: each session's next token comes with the answer to the one before."""
