@@ -229,7 +229,7 @@ def _as_ourselves() -> str:
 
 def _mysql(server: str, folder: Path) -> tuple[str, Process]:
     data = folder / "data"
-    own = [server, "--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    own = [server, "--no-defaults", _as_ourselves(), f"--datadir={data}", f"--tmpdir={folder}"]
     _said([*own, "--initialize-insecure", "--secure-file-priv=NULL"])
     users = folder / "users.sql"
     users.write_text(
@@ -246,7 +246,8 @@ def start_mariadb(folder: Path, *options: str) -> tuple[str, Process]:
     server = find("mariadbd", "mariadb-server")
     install = find("mariadb-install-db", "mariadb-server")
     data = folder / "data"
-    own = ["--no-defaults", _as_ourselves(), f"--datadir={data}"]
+    # A server that starts deletes all temporary tables that lie where it would put its own.
+    own = ["--no-defaults", _as_ourselves(), f"--datadir={data}", f"--tmpdir={folder}"]
     _said([install, *own, "--auth-root-authentication-method=normal", "--skip-test-db"])
     command = [server, *own, "--innodb-log-file-size=256M", *(options or ("--skip-log-bin",))]
     return _listening("root", command, folder)
