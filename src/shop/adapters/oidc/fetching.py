@@ -122,7 +122,7 @@ class Fetcher:
 
 
 async def _body(answer: "httpx.Response") -> bytes:
-    if answer.status_code >= 500 or answer.is_redirect:  # noqa: PLR2004 - the server's fault
+    if answer.is_server_error or answer.is_redirect:
         raise down(f"answered {answer.status_code}")
     read = bytearray()
     async for chunk in answer.aiter_bytes():
