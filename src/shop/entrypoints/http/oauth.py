@@ -1,7 +1,7 @@
 """The OAuth 2 endpoints that programs call (RFC 6749, RFC 7009, RFC 7662, RFC 7517, OpenID)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from litestar import Controller, MediaType, Response, get, post
 from litestar.openapi import ResponseSpec
@@ -16,9 +16,9 @@ from shop.core.users.model import IdentityRules, User
 from shop.core.users.profile import Profile
 from shop.core.users.sessions import Refreshing
 from shop.entrypoints.http.oauth_forms import (
+    HANDLERS,
     PRIVATE,
     REFUSALS,
-    REFUSED,
     FormOperation,
     Refusal,
     client_of,
@@ -120,12 +120,14 @@ class _TokenOperation(FormOperation):
 class OAuthController(Controller):
     path = "/oauth2"
     tags = ("OAuth 2",)
+    exception_handlers = HANDLERS
 
     @post(
         "/token",
         status_code=200,
         operation_class=_TokenOperation,
-        responses={200: ResponseSpec(TokenAnswer, description="New tokens.")} | REFUSALS,
+        response_description="New tokens.",
+        responses=REFUSALS,
     )
     @served
     async def token(
@@ -134,29 +136,24 @@ class OAuthController(Controller):
         clients: Given[ClientAuthentication],
         refreshing: Given[Refreshing],
         granting: Given[Granting],
-    ) -> Response[Any]:
+    ) -> Response[TokenAnswer]:
         """Swap a code or a refresh token for new tokens, once, or get one for the client itself."""
-        try:
-            form = await read(request)
-            client = await client_of(request, form, clients)
-            match needed(form, "grant_type"):
-                case "authorization_code":
-                    granted = await _exchanged(form, client, granting)
-                    answer = TokenAnswer.of(granted.tokens, granted.id_token)
-                case "refresh_token":
-                    used, asked = needed(form, "refresh_token"), _scope(form)
-                    answer = TokenAnswer.of(await refreshing.refresh(used, client.id, asked))
-                case "client_credentials":
-                    answer = TokenAnswer.of(await granting.own(client, _scope(form)))
-                case _:
-                    raise Refusal(  # noqa: TRY301 - one net for all
-                        "unsupported_grant_type",
-                        "Use authorization_code, refresh_token or client_credentials.",
-                    )
-        except REFUSED as error:
-            return Refusal.of(error).answer()
-        except Refusal as refusal:
-            return refusal.answer()
+        form = await read(request)
+        client = await client_of(request, form, clients)
+        match needed(form, "grant_type"):
+            case "authorization_code":
+                granted = await _exchanged(form, client, granting)
+                answer = TokenAnswer.of(granted.tokens, granted.id_token)
+            case "refresh_token":
+                used, asked = needed(form, "refresh_token"), _scope(form)
+                answer = TokenAnswer.of(await refreshing.refresh(used, client.id, asked))
+            case "client_credentials":
+                answer = TokenAnswer.of(await granting.own(client, _scope(form)))
+            case _:
+                raise Refusal(
+                    "unsupported_grant_type",
+                    "Use authorization_code, refresh_token or client_credentials.",
+                )
         return Response(answer, headers=PRIVATE)
 
     @post(
@@ -171,23 +168,19 @@ class OAuthController(Controller):
         request: HttpRequest,
         clients: Given[ClientAuthentication],
         revocation: Given[Revocation],
-    ) -> Response[Any]:
+    ) -> Response[None]:
         """End the session of an access or refresh token; one that is unknown is no error."""
-        try:
-            form = await read(request)
-            client = await client_of(request, form, clients)
-            await revocation.revoke(needed(form, "token"), client.id)
-        except REFUSED as error:
-            return Refusal.of(error).answer()
-        except Refusal as refusal:
-            return refusal.answer()
+        form = await read(request)
+        client = await client_of(request, form, clients)
+        await revocation.revoke(needed(form, "token"), client.id)
         return Response(None, media_type=MediaType.TEXT, headers=PRIVATE)
 
     @post(
         "/introspect",
         status_code=200,
         operation_class=FormOperation,
-        responses={200: ResponseSpec(Introspected, description="What it is worth.")} | REFUSALS,
+        response_description="What it is worth.",
+        responses=REFUSALS,
     )
     @served
     async def introspect(
@@ -196,18 +189,13 @@ class OAuthController(Controller):
         clients: Given[ClientAuthentication],
         inspection: Given[Inspection],
         rules: Given[IdentityRules],
-    ) -> Response[Any]:
+    ) -> Response[Introspected]:
         """What an access or refresh token is worth now; only clients with a secret may ask."""
-        try:
-            form = await read(request)
-            client = await client_of(request, form, clients)
-            if client.public:
-                raise ClientInvalid("A public client cannot prove who it is.")
-            found = await inspection.look(needed(form, "token"), client.id)
-        except REFUSED as error:
-            return Refusal.of(error).answer()
-        except Refusal as refusal:
-            return refusal.answer()
+        form = await read(request)
+        client = await client_of(request, form, clients)
+        if client.public:
+            raise ClientInvalid("A public client cannot prove who it is.")
+        found = await inspection.look(needed(form, "token"), client.id)
         told = (
             Introspected(active=False) if found is None else Introspected.of(found, rules.site_url)
         )

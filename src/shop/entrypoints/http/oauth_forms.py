@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.types import ExceptionHandlersMap
 from msgspec import Struct
 
 from shop.core.kernel.errors import ShopError
@@ -31,8 +32,6 @@ _CODES: dict[type[ShopError], str] = {
     GrantInvalid: "invalid_grant",
     ScopeInvalid: "invalid_scope",
 }
-#: What of the core's refusals is said in OAuth's words.
-REFUSED = tuple(_CODES)
 
 
 class OAuthError(Struct):
@@ -63,6 +62,12 @@ class Refusal(Exception):
         return Response(body, status_code=self.status, headers=headers)
 
 
+def _in_oauths_words(_: Request[Any, Any, Any], error: Any) -> Response[Any]:
+    return (error if isinstance(error, Refusal) else Refusal.of(error)).answer()
+
+
+#: How the endpoints' refusals, and those of the core, are answered.
+HANDLERS: ExceptionHandlersMap = dict.fromkeys((Refusal, *_CODES), _in_oauths_words)
 REFUSALS = {
     400: ResponseSpec(OAuthError, description="The request or the grant is refused."),
     401: ResponseSpec(OAuthError, description="There is no such client, or it proved nothing."),
