@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import one
+from shop.adapters.sql.conn import among, one
 from shop.adapters.sql.errors import lost
 from shop.adapters.sql.tables import addresses, users
 from shop.adapters.sql.uow import SqlUnitOfWork
@@ -40,13 +40,13 @@ _NO_ADDRESS = addresses.delete().where(addresses.c.id == bindparam("address_id")
 #: Locked, so that nobody deletes the account while an order is placed for it.
 _BUYERS = (
     sa.select(users.c.id, users.c.email)
-    .where(users.c.id.in_(bindparam("user_ids", expanding=True)))
+    .where(among(users.c.id, "user_ids"))
     .order_by(users.c.id)
     .with_for_update(read=True)
 )
 _BUYERS_ADDRESSES = (
     sa.select(addresses.c.id, addresses.c.user_id, addresses.c.address)
-    .where(addresses.c.user_id.in_(bindparam("user_ids", expanding=True)))
+    .where(among(addresses.c.user_id, "user_ids"))
     .order_by(addresses.c.id)
 )
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn
+from shop.adapters.sql.conn import Conn, among
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import (
     cursors,
@@ -27,7 +27,6 @@ from shop.adapters.sql.tables import (
     stock_moves,
     variants,
 )
-from shop.adapters.sql.types import Id
 from shop.core.inventory.model import MoveKind
 from shop.core.kernel.ids import EventId, OrderId, PaymentId, VariantId
 from shop.core.notifications.model import WAITING, EmailStatus
@@ -73,21 +72,17 @@ _ORDERS = (
 )
 
 
-def _among(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    return column.in_(bindparam("ids", expanding=True, type_=Id))
-
-
 _LINES = sa.select(order_lines.c.order_id, order_lines.c.variant_id, order_lines.c.quantity).where(
-    _among(order_lines.c.order_id)
+    among(order_lines.c.order_id)
 )
-_PAYMENTS = sa.select(payments).where(_among(payments.c.order_id))
-_REFUNDS = sa.select(refunds).where(_among(refunds.c.order_id))
+_PAYMENTS = sa.select(payments).where(among(payments.c.order_id))
+_REFUNDS = sa.select(refunds).where(among(refunds.c.order_id))
 _MOVES = sa.select(
     stock_moves.c.order_id, stock_moves.c.variant_id, stock_moves.c.kind, stock_moves.c.delta
-).where(_among(stock_moves.c.order_id))
+).where(among(stock_moves.c.order_id))
 _MAILS = (
     sa.select(emails.c.subject_id, sa.func.count().label("count"))
-    .where(_among(emails.c.subject_id), emails.c.dedupe.like(_CONFIRMATION))
+    .where(among(emails.c.subject_id), emails.c.dedupe.like(_CONFIRMATION))
     .group_by(emails.c.subject_id)
 )
 _MOVED = (

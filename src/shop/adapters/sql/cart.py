@@ -9,10 +9,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn, Hot, to_moment
+from shop.adapters.sql.conn import Conn, Hot, among, to_moment
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import carts
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.versioned import overwrite
 from shop.core.cart.model import Cart, CartLine
 from shop.core.kernel.ids import CartId
 from shop.ports.cart import Carts
@@ -25,7 +26,7 @@ _FIND = Hot(
         carts.c.coupon,
         carts.c.updated_at,
         carts.c.version,
-    ).where(carts.c.owner.in_(bindparam("owners", expanding=True)))
+    ).where(among(carts.c.owner, "owners"))
 )
 _INSERT = Hot(carts.insert())
 _UPDATE = Hot(
@@ -45,7 +46,7 @@ _OLD = (
     # What somebody has in hand just now is not old, and what is locked stays as it was found.
     .with_for_update(skip_locked=True)
 )
-_DELETE = carts.delete().where(carts.c.owner.in_(bindparam("owners", expanding=True)))
+_DELETE = carts.delete().where(among(carts.c.owner, "owners"))
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[CartLine, ...]).decode
@@ -82,8 +83,7 @@ class SqlCarts(Carts):
             )
             for cart in carts
         ]
-        if await conn.many(_UPDATE, rows) != len(rows):
-            raise lost("this cart")
+        await overwrite(conn, _UPDATE, rows, "this cart")
         return [msgspec.structs.replace(cart, version=cart.version + 1) for cart in carts]
 
     async def forget(self, before: datetime, limit: int) -> int:

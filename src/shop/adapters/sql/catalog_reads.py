@@ -17,7 +17,7 @@ from shop.adapters.sql.catalog_statements import (
     total_of,
 )
 from shop.adapters.sql.catalog_views import item_of, ref_of, review_of, tree_of, view_of
-from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.conn import Conn, among, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import (
     categories,
@@ -83,7 +83,7 @@ _MEMBERS = (
 )
 _PATHS = (
     sa.select(categories.c.id, categories.c.name, categories.c.slug, categories.c.path)
-    .where(categories.c.path.in_(bindparam("paths", expanding=True)))
+    .where(among(categories.c.path, "paths"))
     .order_by(sa.func.length(categories.c.path))
 )
 _REVIEWS = sa.select(reviews_).where(reviews_.c.product_id == bindparam("product"))

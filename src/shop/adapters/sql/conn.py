@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 
 Params = Mapping[str, Any]
 
@@ -15,7 +16,7 @@ class Hot:
 
     SQLAlchemy's parameter handling costs more than SQLite's work on such a statement (half of
     a checkout); so rows go to the driver as tuples, in the order of `names`. A statement may
-    hold one list, `bindparam("…", expanding=True)`, which must be its only parameter.
+    hold one list (`among`), which must be its only parameter.
     """
 
     def __init__(self, statement: sa.Executable) -> None:
@@ -45,6 +46,11 @@ class Hot:
         end = text.index("])", start) + 2
         mark = "%s" if dialect.paramstyle in {"format", "pyformat"} else "?"
         return f"{text[:start]}({', '.join([mark] * size)}){text[end:]}"
+
+
+def among(column: sa.ColumnElement[Any], name: str = "ids") -> sa.ColumnElement[bool]:
+    """Whether the column holds one of a list that comes with each run."""
+    return column.in_(bindparam(name, expanding=True))
 
 
 def padded(values: Sequence[Any]) -> list[Any]:
@@ -79,8 +85,8 @@ class Conn(Protocol):
         """Run for each of the tuples; returns the rows touched."""
 
     @abstractmethod
-    def moment(self, value: datetime) -> Any:
-        """A time as the driver takes it in `many`."""
+    def moment(self, value: datetime | None) -> Any:
+        """A time, if there is one, as the driver takes it in `many`."""
 
 
 async def one(conn: Conn, statement: sa.Executable, params: Params | None = None) -> Any:
@@ -93,3 +99,7 @@ def to_moment(value: Any) -> datetime:
     """A time as the driver gives it in `fetch`."""
     at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return at.replace(tzinfo=UTC)
+
+
+def to_moment_or_none(value: Any) -> datetime | None:
+    return to_moment(value) if value else None

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.conn import among
 from shop.adapters.sql.tables import (
     stock_moves,
     variants as variants_,
@@ -19,7 +20,7 @@ from shop.ports.catalog import Count, Counting
 
 _STOCK = (
     sa.select(variants_.c.id, variants_.c.on_hand, variants_.c.held)
-    .where(variants_.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(variants_.c.id))
     .order_by(variants_.c.id)
     .with_for_update()
 )

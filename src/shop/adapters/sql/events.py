@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn, Hot, one
+from shop.adapters.sql.conn import Conn, Hot, among, one
 from shop.adapters.sql.database import Database, insistently
 from shop.adapters.sql.errors import lost
 from shop.adapters.sql.inserts import insert_new
@@ -71,7 +71,7 @@ _MOVE = (
 _OPEN = Hot(insert_new(cursors))
 _TAKEN = sa.select(inbox.c.event_id).where(
     inbox.c.consumer == bindparam("consumer"),
-    inbox.c.event_id.in_(bindparam("events", expanding=True)),
+    among(inbox.c.event_id, "events"),
 )
 _TAKE = Hot(insert_new(inbox))
 

@@ -8,16 +8,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Hot, to_moment
+from shop.adapters.sql.conn import Hot, among, to_moment
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import idempotency
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.kernel.ids import OrderId
 from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
 
-_FIND = Hot(
-    sa.select(*idempotency.c).where(idempotency.c.key.in_(bindparam("keys", expanding=True)))
-)
+_FIND = Hot(sa.select(*idempotency.c).where(among(idempotency.c.key, "keys")))
 _INSERT = Hot(idempotency.insert())
 _ANSWER = (
     idempotency.update()

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.changes import catalog_changed
-from shop.adapters.sql.conn import Conn, Hot
+from shop.adapters.sql.conn import Conn, Hot, among
 from shop.adapters.sql.database import Database
-from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import products, stock_moves, variants
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.versioned import overwrite
 from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
 from shop.core.kernel.ids import OrderId, ProductId, VariantId
 from shop.core.kernel.money import Money
@@ -37,15 +37,12 @@ _SELLABLE = (
         variants.c.held,
     )
     .join_from(variants, products, variants.c.product_id == products.c.id)
-    .where(variants.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(variants.c.id))
     .order_by(variants.c.id)
 )
 _FIND = Hot(_SELLABLE)
 _LOCK = Hot(
-    sa.select(variants.c.id)
-    .where(variants.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(variants.c.id)
-    .with_for_update()
+    sa.select(variants.c.id).where(among(variants.c.id)).order_by(variants.c.id).with_for_update()
 )
 _CHANGE = Hot(
     variants.update()
@@ -105,12 +102,7 @@ class SqlShelf(Shelf):
             (c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held)
             for c in sorted(changes, key=lambda change: change.variant_id.bytes)
         ]
-        try:
-            touched = await self._uow.conn.many(_CHANGE, rows)
-        except Taken as error:
-            raise lost("the stock") from error
-        if touched != len(rows):
-            raise lost("the stock")
+        await overwrite(self._uow.conn, _CHANGE, rows, "the stock")
         await catalog_changed(self._uow.conn)
 
     async def record(self, moves: Sequence[StockMove]) -> None:

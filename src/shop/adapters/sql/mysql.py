@@ -160,8 +160,8 @@ class _Conn(Conn):
                     return int(cursor.rowcount)
                 return await _in_few_messages(cursor, text, values)
 
-    def moment(self, value: datetime) -> datetime:
-        return value.astimezone(UTC).replace(tzinfo=None)
+    def moment(self, value: datetime | None) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
     @property
     def _takes_all_at_once(self) -> bool:

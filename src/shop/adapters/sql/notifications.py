@@ -12,11 +12,11 @@ from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import Conn, Hot, one
 from shop.adapters.sql.database import Database
-from shop.adapters.sql.errors import lost
 from shop.adapters.sql.inserts import insert_new
 from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import emails
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.versioned import overwrite
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import EmailId
 from shop.core.kernel.page import Page
@@ -74,17 +74,16 @@ class SqlEmails(Emails):
                 email.html,
                 email.status.value,
                 email.attempts,
-                conn.moment(email.next_try_at) if email.next_try_at else None,
+                conn.moment(email.next_try_at),
                 email.error,
-                conn.moment(email.sent_at) if email.sent_at else None,
+                conn.moment(email.sent_at),
                 email.version + 1,
                 email.id.bytes,
                 email.version,
             )
             for email in emails
         ]
-        if await conn.many(_UPDATE, rows) != len(rows):
-            raise lost("this mail")
+        await overwrite(conn, _UPDATE, rows, "this mail")
         return [replace(email, version=email.version + 1) for email in emails]
 
     async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
@@ -165,11 +164,11 @@ def _to_row(conn: Conn, email: Email) -> tuple[Any, ...]:
         email.html,
         email.status.value,
         email.attempts,
-        conn.moment(email.next_try_at) if email.next_try_at else None,
+        conn.moment(email.next_try_at),
         email.error,
         email.subject_id.bytes if email.subject_id else None,
         conn.moment(email.created_at),
-        conn.moment(email.sent_at) if email.sent_at else None,
+        conn.moment(email.sent_at),
         email.version,
     )
 

@@ -12,11 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn, Hot, to_moment
+from shop.adapters.sql.conn import Conn, Hot, among, to_moment, to_moment_or_none
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import invoice_counters, order_lines, orders
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.versioned import overwrite
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import OrderId, PaymentId, ProductId, UserId, VariantId
@@ -52,17 +53,15 @@ _AT_ONCE = 256
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Document).decode
 
-_BY_IDS = sa.select(*orders.c).where(orders.c.id.in_(bindparam("ids", expanding=True)))
+_BY_IDS = sa.select(*orders.c).where(among(orders.c.id))
 _FIND = Hot(_BY_IDS)
 _LOCK = Hot(_BY_IDS.order_by(orders.c.id).with_for_update())
 _LINES = Hot(
     sa.select(*order_lines.c)
-    .where(order_lines.c.order_id.in_(bindparam("ids", expanding=True)))
+    .where(among(order_lines.c.order_id))
     .order_by(order_lines.c.order_id, order_lines.c.line)
 )
-_BY_NUMBER = Hot(
-    sa.select(orders.c.id).where(orders.c.number.in_(bindparam("numbers", expanding=True)))
-)
+_BY_NUMBER = Hot(sa.select(orders.c.id).where(among(orders.c.number, "numbers")))
 _INSERT = Hot(orders.insert())
 _INSERT_LINES = Hot(order_lines.insert())
 # The driver takes the values in the order of the text, and SET follows the order of the columns.
@@ -141,7 +140,7 @@ class SqlOrders(Orders):
                 order.payment_id.bytes,
                 order.refunded,
                 order.invoice_number,
-                conn.moment(order.hold_until) if order.hold_until else None,
+                conn.moment(order.hold_until),
                 _document(order),
                 order.version + 1,
                 order.id.bytes,
@@ -149,8 +148,7 @@ class SqlOrders(Orders):
             )
             for order in orders
         ]
-        if await conn.many(_UPDATE, rows) != len(rows):
-            raise lost("this order")
+        await overwrite(conn, _UPDATE, rows, "this order")
         return [replace(order, version=order.version + 1) for order in orders]
 
     async def of_buyer(self, user_id: UserId) -> list[Order]:
@@ -165,8 +163,7 @@ class SqlOrders(Orders):
         rows = [
             (_document(order), order.version + 1, order.id.bytes, order.version) for order in orders
         ]
-        if rows and await self._uow.conn.many(_FORGET_BUYER, rows) != len(rows):
-            raise lost("this order")
+        await overwrite(self._uow.conn, _FORGET_BUYER, rows, "this order")
 
 
 class SqlInvoices(Invoices):
@@ -322,7 +319,7 @@ def _to_row(conn: Conn, order: Order) -> tuple[Any, ...]:
         order.breakdown.total.currency,
         order.refunded,
         order.invoice_number,
-        conn.moment(order.hold_until) if order.hold_until else None,
+        conn.moment(order.hold_until),
         conn.moment(order.placed_at),
         _document(order),
         order.version,
@@ -401,7 +398,7 @@ def _to_order(row: tuple[Any, ...], lines: tuple[OrderLine, ...]) -> Order:
         payment_method=PaymentMethod(payment_method),
         payment_id=PaymentId(UUID(bytes=payment)),
         placed_at=to_moment(placed_at),
-        hold_until=to_moment(hold_until) if hold_until else None,
+        hold_until=to_moment_or_none(hold_until),
         status=OrderStatus(status),
         payment_status=payment_status,
         confirmed_at=rest.confirmed_at,

@@ -4,9 +4,11 @@ from dishka import Provider, Scope, provide
 
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.orders import SqlInvoices, SqlOrderReads, SqlOrders
-from shop.adapters.sql.payments import SqlPaymentReads, SqlPayments, SqlRefunds, SqlWebhookLog
+from shop.adapters.sql.payments import SqlPaymentReads, SqlPayments
+from shop.adapters.sql.refunds import SqlRefunds
 from shop.adapters.sql.sandbox import SqlSandboxBooks
 from shop.adapters.sql.uow import SqlUnitOfWork
+from shop.adapters.sql.webhook_log import SqlWebhookLog
 from shop.ports.orders import Invoices, OrderReads, Orders
 from shop.ports.payments import PaymentReads, Payments, Refunds, WebhookLog
 from shop.ports.sandbox import SandboxBooks

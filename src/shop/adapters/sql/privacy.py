@@ -10,7 +10,7 @@ from dishka import Provider, Scope, provide
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.changes import catalog_changed
-from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.conn import Conn, among, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.factors import to_factors
 from shop.adapters.sql.notifications import to_email
@@ -38,7 +38,7 @@ _AT_ONCE = 500
 _CART = sa.select(carts).where(carts.c.owner == bindparam("whose"))
 _REVIEWS = sa.select(reviews).where(reviews.c.user_id == bindparam("whose")).order_by(reviews.c.id)
 _FACTORS = sa.select(second_factors).where(second_factors.c.user_id == bindparam("whose"))
-_ABOUT = emails.c.subject_id.in_(bindparam("subjects", expanding=True))
+_ABOUT = among(emails.c.subject_id, "subjects")
 _MAILS = sa.select(emails).where(_ABOUT).order_by(emails.c.id)
 
 _ADMINISTRATORS = (
@@ -64,7 +64,7 @@ _EMPTY_MAILS = (
 )
 _NO_REASONS = (
     refunds.update()
-    .where(refunds.c.order_id.in_(bindparam("orders", expanding=True)))
+    .where(among(refunds.c.order_id, "orders"))
     .values(reason="", version=refunds.c.version + 1)
 )
 #: Nobody else can have a review's own id: one customer reviews a product once, nobodies often.
@@ -75,9 +75,7 @@ _ANONYMISE = (
 )
 _NO_CART = carts.delete().where(carts.c.owner == bindparam("whose"))
 _NO_ANSWERS = idempotency.delete().where(idempotency.c.caller == bindparam("whose"))
-_NO_ANSWERS_ABOUT = idempotency.delete().where(
-    idempotency.c.order_id.in_(bindparam("orders", expanding=True))
-)
+_NO_ANSWERS_ABOUT = idempotency.delete().where(among(idempotency.c.order_id, "orders"))
 _NO_ACCOUNT = users.delete().where(users.c.id == bindparam("whose"))
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.changes import catalog_changed
-from shop.adapters.sql.conn import Conn
+from shop.adapters.sql.conn import Conn, among
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import (
     categories as categories_,
@@ -36,17 +36,12 @@ from shop.ports.catalog import Products
 TAG_LENGTH = 191
 
 
-def _ids() -> sa.BindParameter[Any]:
-    """A list of values; one object must not serve columns of several types."""
-    return bindparam("ids", expanding=True)
-
-
 def _chosen(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(products_).where(where)
 
 
-_GET = _chosen(products_.c.id.in_(_ids())).order_by(products_.c.id)
-_BY_SOURCE = _chosen(products_.c.source_key.in_(_ids()))
+_GET = _chosen(among(products_.c.id)).order_by(products_.c.id)
+_BY_SOURCE = _chosen(among(products_.c.source_key))
 _WITHIN = (
     _chosen(products_.c.id > bindparam("after"))
     .join(product_categories, product_categories.c.product_id == products_.c.id)
@@ -54,14 +49,10 @@ _WITHIN = (
     .order_by(products_.c.id)
     .limit(bindparam("most"))
 )
-_SLUGS = sa.select(products_.c.slug).where(products_.c.slug.in_(_ids()))
-_VARIANTS = (
-    sa.select(variants_).where(variants_.c.product_id.in_(_ids())).order_by(variants_.c.position)
-)
-_VARIANT_IDS = sa.select(variants_.c.id).where(variants_.c.product_id.in_(_ids()))
-_CATEGORY_NAMES = sa.select(categories_.c.id, categories_.c.name).where(
-    categories_.c.id.in_(_ids())
-)
+_SLUGS = sa.select(products_.c.slug).where(among(products_.c.slug))
+_VARIANTS = sa.select(variants_).where(among(variants_.c.product_id)).order_by(variants_.c.position)
+_VARIANT_IDS = sa.select(variants_.c.id).where(among(variants_.c.product_id))
+_CATEGORY_NAMES = sa.select(categories_.c.id, categories_.c.name).where(among(categories_.c.id))
 _ADD = products_.insert()
 _KEPT = {"id", "created_at", "rating_average", "rating_count", "version"}
 _SAVE = (
@@ -72,8 +63,8 @@ _SAVE = (
     )
     .where(products_.c.id == bindparam("p_id"), products_.c.version == bindparam("p_version"))
 )
-_DROP_CATEGORIES = product_categories.delete().where(product_categories.c.product_id.in_(_ids()))
-_DROP_TAGS = product_tags.delete().where(product_tags.c.product_id.in_(_ids()))
+_DROP_CATEGORIES = product_categories.delete().where(among(product_categories.c.product_id))
+_DROP_TAGS = product_tags.delete().where(among(product_tags.c.product_id))
 _ADD_VARIANTS = variants_.insert()
 _SAVE_VARIANTS = (
     variants_.update()

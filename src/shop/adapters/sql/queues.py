@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn
+from shop.adapters.sql.conn import Conn, among
 
 
 class Queue:
@@ -28,9 +28,7 @@ class Queue:
             .with_hint(table, f"FORCE INDEX (ix_{table.name}_{due.name})", "mysql")
         )
         self._hold = (
-            table.update()
-            .values({due.name: bindparam("until")})
-            .where(table.c.id.in_(bindparam("taken", expanding=True)))
+            table.update().values({due.name: bindparam("until")}).where(among(table.c.id, "taken"))
         )
 
     async def take(self, conn: Conn, now: datetime, until: datetime, most: int) -> list[Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn, one
+from shop.adapters.sql.conn import Conn, among, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.queues import Queue
@@ -42,9 +42,7 @@ _DUE = (
     .order_by(sandbox_webhooks.c.next_try_at)
     .limit(bindparam("most"))
 )
-_DONE = sandbox_webhooks.delete().where(
-    sandbox_webhooks.c.id.in_(bindparam("hooks", expanding=True))
-)
+_DONE = sandbox_webhooks.delete().where(among(sandbox_webhooks.c.id, "hooks"))
 _AGAIN = (
     sandbox_webhooks.update()
     .values(attempts=bindparam("tried"), next_try_at=bindparam("later"))

@@ -67,8 +67,8 @@ class _Conn(Conn):
         text = statement.text(self.dialect)
         return await self._do(lambda: self._raw.executemany(text, rows).rowcount)
 
-    def moment(self, value: datetime) -> str:
-        return _as_text(value)
+    def moment(self, value: datetime | None) -> str | None:
+        return _as_text(value) if value else None
 
     async def _do(self, work: Callable[[], T]) -> T:
         with translated():

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.conn import Conn
+from shop.adapters.sql.conn import Conn, among
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.products import to_products
 from shop.adapters.sql.tables import (
@@ -31,7 +31,7 @@ _STOCKED = (
     .limit(bindparam("most"))
 )
 _ON_HAND = sa.select(variants.c.id, variants.c.product_id, variants.c.on_hand).where(
-    variants.c.product_id.in_(bindparam("ids", expanding=True))
+    among(variants.c.product_id)
 )
 _TALLY = sa.select(products.c.status, sa.func.count()).group_by(products.c.status)
 

@@ -77,7 +77,7 @@ class _Conn(Conn):
         with self._step(statement, len(rows)):
             return await self._conn.many(statement, rows)
 
-    def moment(self, value: datetime) -> Any:
+    def moment(self, value: datetime | None) -> Any:
         return self._conn.moment(value)
 
     def _step(self, statement: sa.Executable | Hot, size: int = 1) -> AbstractContextManager[Span]:
