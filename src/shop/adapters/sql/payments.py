@@ -19,12 +19,7 @@ from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
 from shop.core.kernel.ids import OrderId, PaymentId, RefundId
 from shop.core.kernel.money import Money
-from shop.core.payments.model import (
-    Payment,
-    PaymentNotFound,
-    PaymentStatus,
-    Refund,
-)
+from shop.core.payments.model import Payment, PaymentNotFound, PaymentStatus, Refund
 from shop.ports.payments import PaymentReads, Payments
 
 _BY_ID = Hot(sa.select(*payments.c).where(among(payments.c.id)))
