@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.cancellation import Cancellation
-from shop.core.checkout.fulfilment import Fulfilment
+from shop.core.checkout.fulfilment import Fulfilment, ReturnRefused, ReturnWish
 from shop.core.checkout.links import PaymentLinks
 from shop.core.checkout.once import Attempt
 from shop.core.checkout.refunds import Refunding, RefundSender, RequestRefund
@@ -17,7 +17,13 @@ from shop.core.checkout.settlement import Outcome
 from shop.core.kernel.access import NOBODY
 from shop.core.kernel.errors import Denied, Unauthenticated
 from shop.core.kernel.ids import OrderId
-from shop.core.orders.model import OrderNotFound, OrderState, OrderStatus, PaymentMethod
+from shop.core.orders.model import (
+    OrderNotFound,
+    OrderState,
+    OrderStatus,
+    PaymentMethod,
+    ReturnedItem,
+)
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import PaymentStatus, RefundStatus, RefundTooLarge
 from shop.ports.idempotency import IdempotencyKey, KeyReused
@@ -214,6 +220,31 @@ async def test_what_came_back_is_for_sale_again_if_staff_say_so_and_the_refund_i
     now = await shown(container, id_)
     assert now.order.status is OrderStatus.RETURNED
     assert now.order.payment_status == PaymentStatus.REFUNDED
+
+
+async def test_all_requests_together_return_no_more_than_was_bought(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 5)
+    caller = staff(await container.get(Ids))
+    order = await an_order(container, variant, 3)
+    id_ = order.order.id
+    visitor = Visitor(caller=NOBODY, opened=id_)
+
+    def wish(quantity: int) -> ReturnWish:
+        return ReturnWish(items=(ReturnedItem(variant_id=variant, quantity=quantity),))
+
+    await pay(container, order)
+    async with using(container, Fulfilment) as fulfilment:
+        await fulfilment.pack(caller, id_, body)
+        await fulfilment.ship(caller, id_, ("Post", "T1"), body)
+        await fulfilment.deliver(caller, id_, body)
+        await fulfilment.ask_return(visitor, id_, wish(2), body)
+        with pytest.raises(ReturnRefused):
+            await fulfilment.ask_return(visitor, id_, wish(2), body)
+        await fulfilment.ask_return(visitor, id_, wish(1), body)
+    now = await shown(container, id_)
+    assert [item.quantity for item in now.order.asked_back] == [2, 1]
 
 
 async def test_only_staff_moves_orders_and_only_owners_see_them(container: AsyncContainer) -> None:

@@ -29,6 +29,7 @@ from shop.core.orders.model import (
     OrderNotFound,
     OrderStatus,
     PaymentMethod,
+    ReturnedItem,
     TimelineEntry,
 )
 from shop.ports.orders import Invoices, OrderFilter, OrderReads, Orders
@@ -44,6 +45,7 @@ class _Document(Struct, frozen=True, kw_only=True, omit_defaults=True):
     confirmed_at: datetime | None = None
     carrier: str | None = None
     tracking_number: str | None = None
+    asked_back: tuple[ReturnedItem, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
 
 
@@ -300,6 +302,7 @@ def _document(order: Order) -> str:
         confirmed_at=order.confirmed_at,
         carrier=order.carrier,
         tracking_number=order.tracking_number,
+        asked_back=order.asked_back,
         timeline=order.timeline,
     )
     return _encode(document).decode()
@@ -406,6 +409,7 @@ def _to_order(row: tuple[Any, ...], lines: tuple[OrderLine, ...]) -> Order:
         carrier=rest.carrier,
         tracking_number=rest.tracking_number,
         refunded=refunded,
+        asked_back=rest.asked_back,
         timeline=rest.timeline,
         version=version,
     )

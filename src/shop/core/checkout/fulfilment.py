@@ -146,7 +146,8 @@ class Fulfilment:
     ) -> Answered:
         """Note what the buyer of a delivered order wants to send back; staff sees to the rest.
 
-        Raises `OrderState` before delivery and `ReturnRefused` for more than was bought.
+        Raises `OrderState` before delivery and `ReturnRefused` for more than was bought, over all
+        requests.
         """
 
         def change(books: Books) -> None:
@@ -166,9 +167,14 @@ def _check(order: Order, items: Sequence[ReturnedItem]) -> None:
     left: dict[VariantId, int] = defaultdict(int)
     for variant, quantity in order.quantities():
         left[variant] += quantity
+    for item in order.asked_back:
+        left[item.variant_id] -= item.quantity
     for position, item in enumerate(items):
         if item.quantity < 1:
             raise Malformed("At least one.", field=f"items.{position}.quantity", kind="range")
         left[item.variant_id] -= item.quantity
         if left[item.variant_id] < 0:
-            raise ReturnRefused("This is more than was bought.", variant_id=item.variant_id)
+            raise ReturnRefused(
+                "This is more than was bought, with what you asked to return before.",
+                variant_id=item.variant_id,
+            )

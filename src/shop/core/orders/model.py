@@ -227,8 +227,9 @@ class OrderExpired(_OrderEvent, frozen=True, kw_only=True):
 class Order(Struct, frozen=True, kw_only=True):
     """What somebody bought. Every change returns a new order and the event it caused.
 
-    `hold_until` is when an unpaid order gives its stock back. `payment_status` and `refunded`
-    repeat what the payments say, so that lists need no join.
+    `asked_back` is what the buyer wished to return, request by request. `hold_until` is when an
+    unpaid order gives its stock back. `payment_status` and `refunded` repeat what the payments say,
+    so that lists need no join.
     """
 
     id: OrderId
@@ -251,6 +252,7 @@ class Order(Struct, frozen=True, kw_only=True):
     carrier: str | None = None
     tracking_number: str | None = None
     refunded: int = 0
+    asked_back: tuple[ReturnedItem, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     version: int = 0
 
@@ -346,7 +348,7 @@ class Order(Struct, frozen=True, kw_only=True):
         titles = {line.variant_id: line.title for line in self.lines}
         what = ", ".join(f"{item.quantity} x {titles[item.variant_id]}" for item in items)
         noted = self.note(at, "return", "requested", f"{what}: {reason}" if reason else what)
-        return noted, OrderReturnRequested(
+        return replace(noted, asked_back=(*self.asked_back, *items)), OrderReturnRequested(
             order_id=self.id, number=self.number, items=items, reason=reason, at=at
         )
 
