@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from dishka import AsyncContainer
 from dishka.exceptions import NoFactoryError
+from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import idempotency
-from shop.core.cart.model import CartEmpty, CouponInvalid
+from shop.core.cart.model import Cart, CartEmpty, CartLine, CouponInvalid
 from shop.core.checkout.carts import (
     AddItem,
     CartCommand,
@@ -21,19 +22,24 @@ from shop.core.checkout.carts import (
     SetCoupon,
     SetQuantity,
     VariantNotFound,
+    priced,
 )
 from shop.core.checkout.drafting import PaymentMethodUnavailable
 from shop.core.checkout.replies import Placed
 from shop.core.inventory.model import OutOfStock
 from shop.core.kernel.errors import Malformed, ShopError
-from shop.core.kernel.ids import VariantId
+from shop.core.kernel.ids import CartId, LineId, VariantId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import Order, OrderStatus, PaymentMethod, PriceChanged
+from shop.core.pricing.model import ForeignCurrency, PricePolicy
 from shop.entrypoints.again import again
+from shop.ports.cart import Carts
 from shop.ports.idempotency import IdempotencyKey, KeyInProgress, KeyReused
 from shop.ports.orders import OrderReads
 from shop.ports.outbox import Outbox
 from shop.ports.payments import PaymentReads
+from shop.ports.system import Clock, Ids
+from shop.ports.uow import UnitOfWork
 from tests.kit.buying import a_cart, an_order_for, ask_carts, check_out
 from tests.kit.clock import ManualClock
 from tests.kit.goods import on_shelf, stocked
@@ -138,6 +144,45 @@ async def test_cash_on_delivery_is_confirmed_at_once(container: AsyncContainer) 
         "INV/29-30/000003",
     ]
     assert await on_shelf(container, variant) == (7, 0)
+
+
+async def test_what_is_priced_in_another_currency_cannot_be_bought(
+    container: AsyncContainer,
+) -> None:
+    [here] = await stocked(container, 10)
+    [abroad] = await stocked(container, 10, currency="JPY")
+    [refusal] = await ask_carts(container, AddItem(owner="cart:1", variant_id=abroad, quantity=1))
+    assert isinstance(refusal, ForeignCurrency)
+    assert refusal.facts["currency"] == "JPY"
+    async with container() as scope:  # an import may change what is in the cart already
+        uow, carts = await scope.get(UnitOfWork), await scope.get(Carts)
+        ids, now = await scope.get(Ids), (await scope.get(Clock)).now()
+        lines = tuple(
+            CartLine(id=LineId(ids.new()), variant_id=variant, quantity=1, seen_price=49_900)
+            for variant in (here, abroad)
+        )
+        cart = Cart(id=CartId(ids.new()), owner="cart:1", lines=lines, updated_at=now)
+        async with uow.begin():
+            await carts.add([cart])
+    [shown] = await ask_carts(container, CartCommand(owner="cart:1"))
+    assert isinstance(shown, PricedCart)
+    assert shown.quote.breakdown.items == Money(49_900, "INR")
+    assert list(shown.goods) == [here]
+    [refused] = await check_out(container, an_order_for("cart:1"))
+    assert isinstance(refused, ForeignCurrency)
+    assert await on_shelf(container, here) == (10, 0)
+
+
+async def test_what_is_gone_is_not_sent(container: AsyncContainer) -> None:
+    """A cart whose goods are all gone costs nothing; what is given away is sent like the rest."""
+    [abroad] = await stocked(container, 10, currency="JPY")
+    [gift] = await stocked(container, 10, price=0)
+    cart = await a_cart(container, "cart:1", (gift, 1))
+    assert cart.quote.breakdown.total == Money(4_900, "INR")
+    gone = replace(cart.cart, lines=tuple(replace(x, variant_id=abroad) for x in cart.cart.lines))
+    policy = await container.get(PricePolicy)
+    none = priced(gone, cart.goods, policy, cart.cart.updated_at).quote
+    assert none.breakdown.total == Money(0, "INR")
 
 
 async def test_a_repeated_key_gets_the_first_answer_byte_for_byte(

@@ -14,7 +14,11 @@ from shop.ports.uow import UnitOfWork
 
 
 async def stocked(
-    container: AsyncContainer, *stocks: int, price: int = 49_900, tax: int = 1800
+    container: AsyncContainer,
+    *stocks: int,
+    price: int = 49_900,
+    tax: int = 1800,
+    currency: str = "INR",
 ) -> list[VariantId]:
     """A product for each of the stocks, each with one variant; returns the variants."""
     ids, clock = await container.get(Ids), await container.get(Clock)
@@ -29,7 +33,7 @@ async def stocked(
             title=f"Thing {len(made) + 1}",
             status=ProductStatus.ACTIVE,
             variants=(variant,),
-            currency="INR",
+            currency=currency,
             hsn="6912",
             tax_basis_points=tax,
             created_at=now,

@@ -217,6 +217,19 @@ async def test_a_search_with_a_typo_offers_what_may_be_meant(shop: Storefront, s
     assert "Did you mean" not in (await shop.visitor().get("/search?q=qqqqqqqq")).text
 
 
+async def test_what_is_priced_in_another_currency_is_shown_and_not_sold(
+    shop: Storefront, slug: str
+) -> None:
+    [variant] = await stocked(shop.container, 5, currency="USD")
+    visitor = shop.visitor()
+    page = await visitor.get(f"/products/{await newest(shop)}")
+    assert "Priced in USD" in page.text
+    assert "Add to cart" not in page.text
+    page = await visitor.get(f"/products/{slug}")
+    answer = await visitor.send(page, "/cart/items", variant_id=str(variant))
+    assert "cannot be bought here" in answer.text
+
+
 async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
     shop: Storefront, slug: str
 ) -> None:

@@ -10,7 +10,6 @@ from shop.core.checkout.drafting import Draft
 from shop.core.checkout.terms import Terms
 from shop.core.inventory.model import MoveKind, StockChange, StockMove
 from shop.core.kernel.ids import VariantId
-from shop.core.orders.model import PaymentMethod
 from shop.core.orders.numbers import financial_year, invoice_number
 from shop.ports.inventory import Shelf
 from shop.ports.orders import Invoices, Orders
@@ -42,7 +41,7 @@ class Booking:
         await self._payments.add([draft.payment for draft in drafts])
 
     async def confirm(self, drafts: Sequence[Draft], now: datetime) -> list[Draft]:
-        """Nobody waits for cash: such an order is confirmed, with its invoice, at once."""
+        """Nobody waits for cash, or for nothing: such an order has its invoice at once."""
         if not drafts:
             return []
         series, year = self._terms.invoice_series, financial_year(now)
@@ -64,11 +63,10 @@ class Booking:
         sold: dict[VariantId, int] = defaultdict(int)
         moves: list[StockMove] = []
         for draft in drafts:
-            gone = draft.order.payment_method is PaymentMethod.COD
-            figures = sold if gone else held
+            figures = held if draft.waits else sold
             for variant, quantity in draft.order.quantities():
                 figures[variant] += quantity
-                if gone:
+                if not draft.waits:
                     moves.append(
                         StockMove(
                             id=self._ids.new(),

@@ -163,6 +163,7 @@ class CartService:
         item = goods.get(command.variant_id)
         if item is None or not item.on_sale:
             raise VariantNotFound("There is no such item for sale.")
+        self._policy.check(item.price)
         line = CartLine(
             id=LineId(self._ids.new()),
             variant_id=command.variant_id,
@@ -189,19 +190,23 @@ class CartService:
 def priced(
     cart: Cart, goods: dict[VariantId, Sellable], policy: PricePolicy, now: datetime
 ) -> PricedCart:
-    """An item that is no longer there costs nothing; the cart says so line by line."""
-    own = {x.variant_id: goods[x.variant_id] for x in cart.lines if x.variant_id in goods}
-    lines = tuple(
-        PriceLine(
-            unit_price=own[line.variant_id].price.amount if line.variant_id in own else 0,
-            quantity=line.quantity,
-            tax_basis_points=own[line.variant_id].tax_basis_points if line.variant_id in own else 0,
-        )
-        for line in cart.lines
-    )
+    """An item that is no longer sold costs nothing; the cart says so line by line."""
+    found = ((line.variant_id, goods.get(line.variant_id)) for line in cart.lines)
+    own = {id_: item for id_, item in found if item is not None and policy.sells(item.price)}
+    lines = tuple(_price(line, own.get(line.variant_id)) for line in cart.lines)
     shipping = policy.shipping_method(None)
-    found = quote(policy, lines, shipping=shipping, coupon=cart.coupon, at=now)
-    return PricedCart(cart=cart, goods=own, quote=found)
+    costs = quote(policy, lines, shipping=shipping, coupon=cart.coupon, at=now)
+    return PricedCart(cart=cart, goods=own, quote=costs)
+
+
+def _price(line: CartLine, item: Sellable | None) -> PriceLine:
+    if item is None:
+        return PriceLine(unit_price=0, quantity=0, tax_basis_points=0)
+    return PriceLine(
+        unit_price=item.price.amount,
+        quantity=line.quantity,
+        tax_basis_points=item.tax_basis_points,
+    )
 
 
 def _variants(commands: Sequence[CartCommand], carts: dict[str, Cart]) -> set[VariantId]:

@@ -56,6 +56,11 @@ class Draft(Struct, frozen=True, kw_only=True):
     payment: Payment
     facts: tuple[Event, ...]
 
+    @property
+    def waits(self) -> bool:
+        """Whether its stock is only held, until the money comes."""
+        return self.order.hold_until is not None
+
 
 class Drafting:
     def __init__(self, gateway: Gateway, ids: Ids, policy: PricePolicy, terms: Terms) -> None:
@@ -79,6 +84,8 @@ class Drafting:
             raise CartEmpty("The cart is empty.")
         email, address = _who_and_where(command, buyer)
         items = [_enough(goods.get(line.variant_id), line) for line in cart.lines]
+        for item in items:
+            self._policy.check(item.price)
         method = self._policy.shipping_method(command.shipping_method)
         priced = quote(
             self._policy,
@@ -94,8 +101,10 @@ class Drafting:
             coupon=cart.coupon,
             at=now,
         )
-        self._check(command, priced.breakdown.total)
-        online = command.payment_method is PaymentMethod.ONLINE
+        total = priced.breakdown.total
+        self._check(command, total)
+        # What costs nothing is paid: no gateway takes it, and nobody asks for it at the door.
+        waits = command.payment_method is PaymentMethod.ONLINE and total.amount > 0
         order_id, payment_id = OrderId(self._ids.new()), PaymentId(self._ids.new())
         order, placed = Order.place(
             Order(
@@ -111,23 +120,28 @@ class Drafting:
                 payment_method=command.payment_method,
                 payment_id=payment_id,
                 placed_at=now,
-                hold_until=now + self._terms.hold if online else None,
+                hold_until=now + self._terms.hold if waits else None,
             )
         )
         payment = Payment(
             id=payment_id,
             order_id=order_id,
-            amount=priced.breakdown.total,
+            amount=total,
             method=command.payment_method.value,
             created_at=now,
-            expires_at=self._terms.link_expiry(now) if online else None,
-            check_at=now + self._terms.check_after if online else None,
+            expires_at=self._terms.link_expiry(now) if waits else None,
+            check_at=now + self._terms.check_after if waits else None,
         )
-        if online:
+        facts: tuple[Event, ...] = (placed,)
+        if not total.amount:
+            payment, captured = payment.waive(now)
+            order = order.paid(payment.status)
+            facts = placed, captured
+        if waits:
             link = self._gateway.link_now(self._terms.link_request(order, payment))
             if link is not None:
                 payment = payment.linked(link.id, link.url)
-        return Draft(command=command, order=order, payment=payment, facts=(placed,))
+        return Draft(command=command, order=order, payment=payment, facts=facts)
 
     def _check(self, command: PlaceOrder, total: Money) -> None:
         if command.expected_total is not None and command.expected_total != total:

@@ -10,7 +10,6 @@ from shop.core.checkout.drafting import Draft, PlaceOrder
 from shop.core.checkout.once import LEASE
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import OrderId, PaymentId
-from shop.core.orders.model import PaymentMethod
 from shop.ports.checkout import Answers
 from shop.ports.idempotency import (
     Idempotency,
@@ -100,10 +99,7 @@ class Replies:
 
 
 def _ready(draft: Draft) -> bool:
-    return (
-        draft.payment.link_url is not None
-        or draft.command.payment_method is not PaymentMethod.ONLINE
-    )
+    return draft.payment.link_url is not None or not draft.waits
 
 
 def twin(command: PlaceOrder, first: PlaceOrder, answer: Answer) -> Answer:

@@ -12,7 +12,6 @@ from shop.core.checkout.replies import Answer, Replies, twin
 from shop.core.inventory.model import Sellable
 from shop.core.kernel.errors import ShopError
 from shop.core.kernel.ids import UserId, VariantId
-from shop.core.orders.model import PaymentMethod
 from shop.ports.cart import Carts
 from shop.ports.checkout import Buyer, Buyers
 from shop.ports.idempotency import IdempotencyKey
@@ -98,12 +97,10 @@ class Checkout:
     async def _write(self, drafts: Sequence[Draft], now: datetime) -> dict[IdempotencyKey, Answer]:
         """What all replicas want to change comes last, to be nobody's for as short as can be: the
         stock, then the invoice counter."""
-        cash = [d for d in drafts if d.order.payment_method is PaymentMethod.COD]
-        answers = await self._keep(
-            [d for d in drafts if d.order.payment_method is not PaymentMethod.COD], now
-        )
+        answers = await self._keep([draft for draft in drafts if draft.waits], now)
         await self._booking.take_stock(drafts, now)
-        return answers | await self._keep(await self._booking.confirm(cash, now), now)
+        settled = [draft for draft in drafts if not draft.waits]
+        return answers | await self._keep(await self._booking.confirm(settled, now), now)
 
     async def _keep(self, drafts: Sequence[Draft], now: datetime) -> dict[IdempotencyKey, Answer]:
         if not drafts:

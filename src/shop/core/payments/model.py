@@ -156,6 +156,10 @@ class Payment(Struct, frozen=True, kw_only=True):
         """Cash was taken at the door."""
         return self.capture(f"cash_{self.id.hex}", self.amount, "cash", at)
 
+    def waive(self, at: datetime) -> tuple["Payment", PaymentCaptured]:
+        """Nothing is to be paid."""
+        return self.capture(f"free_{self.id.hex}", self.amount, None, at)
+
     def fail(self, at: datetime) -> tuple["Payment", PaymentFailed]:
         """Note a failed attempt. Raises `PaymentState` unless the payment is still open."""
         if self.status is not PaymentStatus.CREATED:

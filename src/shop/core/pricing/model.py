@@ -6,7 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from shop.core.kernel.breakdown import Breakdown
-from shop.core.kernel.errors import Invalid, NotFound
+from shop.core.kernel.errors import Conflict, Invalid, NotFound
 from shop.core.kernel.money import Money, tax_within
 
 PERCENT = 100
@@ -14,6 +14,12 @@ PERCENT = 100
 
 class ShippingMethodUnknown(NotFound):
     code = "shipping-method-unknown"
+
+
+class ForeignCurrency(Conflict):
+    """Prices of two currencies cannot be added up, nor paid by one link."""
+
+    code = "foreign-currency"
 
 
 class PriceLine(Struct, frozen=True, kw_only=True):
@@ -40,7 +46,7 @@ class ShippingMethod(Struct, frozen=True, kw_only=True):
     free_from: int = 0
 
     def cost(self, goods: int) -> int:
-        return 0 if goods == 0 or (self.free_from and goods >= self.free_from) else self.price
+        return 0 if self.free_from and goods >= self.free_from else self.price
 
 
 class CouponKind(StrEnum):
@@ -81,6 +87,18 @@ class PricePolicy(Struct, frozen=True, kw_only=True):
     shipping: tuple[ShippingMethod, ...]
     shipping_tax_basis_points: int = 1800
     coupons: tuple[Coupon, ...] = ()
+
+    def sells(self, price: Money) -> bool:
+        """Whether it is a price of this shop, and not one that was imported in another currency."""
+        return price.currency == self.currency
+
+    def check(self, price: Money) -> None:
+        """Raises `ForeignCurrency` for a price that this shop cannot take."""
+        if not self.sells(price):
+            raise ForeignCurrency(
+                f"This item is priced in {price.currency}; this shop sells in {self.currency}.",
+                currency=price.currency,
+            )
 
     def shipping_method(self, code: str | None) -> ShippingMethod:
         """The method of that code, or the first one when none is named."""
@@ -125,7 +143,7 @@ def quote(
         )
         for line, total, share in zip(lines, totals, shares, strict=True)
     )
-    freight = shipping.cost(items - discount)
+    freight = shipping.cost(items - discount) if any(line.quantity for line in lines) else 0
     tax = sum(line.tax for line in priced) + tax_within(freight, policy.shipping_tax_basis_points)
 
     def money(amount: int) -> Money:

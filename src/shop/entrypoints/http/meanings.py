@@ -150,6 +150,8 @@ MEANINGS: dict[str, str] = {
     "user-not-found": "There is no such account.",
     "validation-failed": "Fields are missing, of the wrong type or out of range; `errors` names "
     "each one.",
+    "foreign-currency": "The item is priced in another currency than the shop's: it cannot be sold "
+    "here.",
     "variant-exists": "The product already has a variant with these options.",
     "variant-options": "A new variant needs a value for each option that the product's other "
     "variants have, and no others; `facts.options` names them.",

@@ -137,7 +137,7 @@ class CheckoutController(Controller):
                     method.code,
                     method.title,
                     method.description,
-                    Money(method.cost(goods) if goods else method.price, policy.currency),
+                    Money(method.cost(goods), policy.currency),
                 )
                 for method in policy.shipping
             ]

@@ -19,6 +19,7 @@ from shop.core.inventory.model import OutOfStock
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import LineId, VariantId
+from shop.core.pricing.model import ForeignCurrency
 from shop.entrypoints.http.api.cart import CartView
 from shop.entrypoints.http.web.forms import local_path
 from shop.entrypoints.http.web.replies import Reply
@@ -70,6 +71,8 @@ async def add(visit: Visit) -> Reply:
         return visit.see(back, "few-left", left) if left else visit.see(back, "sold-out")
     except (VariantNotFound, NoSuchVariant):
         return visit.see(back, "not-for-sale")
+    except ForeignCurrency:
+        return visit.see(back, "foreign-currency")
     except CartFull:
         return visit.see("/cart", "cart-full")
     except Malformed:

@@ -210,12 +210,20 @@ async def _listing(
 
 @page("/products/{slug:str}")
 @visited
-async def product(slug: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
-    return await _product_page(visit, reads, await reads.product(slug), Form(), Errors())
+async def product(
+    slug: FromPath[str], visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy]
+) -> Reply:
+    found = await reads.product(slug)
+    return await _product_page(visit, reads, policy, found, Form(), Errors())
 
 
 async def _product_page(
-    visit: Visit, reads: CatalogReads, found: ProductView, form: Form, errors: Errors
+    visit: Visit,
+    reads: CatalogReads,
+    policy: PricePolicy,
+    found: ProductView,
+    form: Form,
+    errors: Errors,
 ) -> Reply:
     """`form` is the review that somebody writes."""
     reviews = await reads.reviews(found.slug, _REVIEWS)
@@ -228,6 +236,7 @@ async def _product_page(
         errors=errors,
         product=found,
         first=_first(found.variants),
+        foreign=any(not policy.sells(one.price) for one in found.variants),
         axes=" and ".join(axis.name.lower() for axis in found.options),
         prices_differ=len({one.price.amount for one in found.variants}) > 1,
         trail=list(_down_to(tree, found.category.path)) if found.category else [],
@@ -245,7 +254,11 @@ def _first(variants: tuple[VariantView, ...]) -> VariantView:
 @form("/products/{slug:str}/reviews")
 @visited
 async def review(
-    slug: FromPath[str], visit: Visit, reads: Given[CatalogReads], reviewing: Given[Reviewing]
+    slug: FromPath[str],
+    visit: Visit,
+    reads: Given[CatalogReads],
+    policy: Given[PricePolicy],
+    reviewing: Given[Reviewing],
 ) -> Reply:
     visit.caller.known()
     found = await reads.product(slug)
@@ -259,7 +272,7 @@ async def review(
     with errors.gathered():
         title = line(typed["title"][:200], "title", empty=True)
     if errors:
-        return await _product_page(visit, reads, found, typed, errors)
+        return await _product_page(visit, reads, policy, found, typed, errors)
     command = WriteReview(
         product_id=found.id, rating=int(rating), title=title, body=typed.text("body")[:5000]
     )
