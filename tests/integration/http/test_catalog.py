@@ -225,6 +225,45 @@ async def test_a_new_variant_has_the_options_of_the_others(client: httpx.AsyncCl
     assert code_of(answer) == (422, "variant-options")
 
 
+async def test_what_was_read_of_a_product_can_be_written_back(client: httpx.AsyncClient) -> None:
+    mug = {
+        "price": 29_900,
+        "compare_at_price": {"amount": 34_900, "currency": "INR"},
+        "options": {"Size": "L"},
+        "sku": "MUG-L",
+        "barcode": "8901234567890",
+        "weight_grams": 300,
+        "image": "https://example.com/mug.png",
+    }
+    specifications = [{"name": "Volume", "value": "1 l"}]
+    product = await made(
+        client, variants=[mug], tags=["Tea"], specifications=specifications, hsn="6912"
+    )
+    path = f"{ADMIN}/products/{product['id']}"
+    assert product["variants"][0]["price"] == {"amount": 29_900, "currency": "INR"}
+    named = {"variants": [{"id": product["variants"][0]["id"], "price": 31_000}]}
+    changed = (await client.patch(path, json=named, headers=AS_STAFF)).json()
+    product["variants"][0]["price"]["amount"] = 31_000
+    assert changed == product
+    read = (await client.get(path, headers=AS_STAFF)).json()
+    del read["id"]
+    for variant in read["variants"]:
+        del variant["withdrawn"], variant["stock_quantity"]
+    again = await client.patch(path, json=read, headers=AS_STAFF)
+    assert again.status_code == 200, again.text
+    assert again.json() == product
+    for name in ("price", "compare_at_price"):
+        foreign = read["variants"][0] | {name: {"amount": 1, "currency": "USD"}}
+        refused = await client.patch(path, json={"variants": [foreign]}, headers=AS_STAFF)
+        assert code_of(refused) == (400, "validation-failed")
+        assert refused.json()["errors"][0]["field"] == f"variants.0.{name}.currency"
+    for name, value in (("withdrawn", False), ("stock_quantity", 7)):
+        told = read["variants"][0] | {name: value}
+        refused = await client.patch(path, json={"variants": [told]}, headers=AS_STAFF)
+        assert code_of(refused) == (400, "validation-failed")
+        assert refused.json()["errors"][0]["field"] == f"variants.0.{name}"
+
+
 async def test_a_picture_is_known_by_its_bytes(client: httpx.AsyncClient) -> None:
     product = await made(client)
     path = f"{ADMIN}/products/{product['id']}/images"

@@ -16,25 +16,29 @@ Text = Annotated[str, Meta(max_length=255)]
 Price = Annotated[int, Meta(ge=0, le=LARGEST)]
 
 
-class VariantBody(Struct, forbid_unknown_fields=True):
-    """`price` and `compare_at_price` in minor units of the shop's currency."""
+class VariantBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One with an `id` is changed, and what is left out stays as it is; one without is new.
+
+    `price` and `compare_at_price` in minor units, or with their currency, the product's own.
+    """
 
     id: UUID | None = None
-    title: Annotated[str, Meta(max_length=512)] = ""
-    sku: Text = ""
-    options: dict[Text, Text] = {}
-    price: Price | None = None
-    compare_at_price: Price | None = None
-    barcode: Annotated[str, Meta(max_length=64)] = ""
-    weight_grams: Annotated[int, Meta(ge=0, le=10**9)] | None = None
-    image: Annotated[str, Meta(max_length=2048)] = ""
+    title: Annotated[str, Meta(max_length=512)] | UnsetType = UNSET
+    sku: Text | UnsetType = UNSET
+    options: dict[Text, Text] | UnsetType = UNSET
+    price: Price | Money | UnsetType | None = UNSET
+    compare_at_price: Price | Money | UnsetType | None = UNSET
+    barcode: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    weight_grams: Annotated[int, Meta(ge=0, le=10**9)] | UnsetType | None = UNSET
+    image: Annotated[str, Meta(max_length=2048)] | UnsetType = UNSET
 
     def draft(self) -> VariantDraft:
+        options = self.options
         return VariantDraft(
             id=VariantId(self.id) if self.id else None,
             title=self.title,
             sku=self.sku,
-            options=tuple(self.options.items()),
+            options=UNSET if isinstance(options, UnsetType) else tuple(options.items()),
             price=self.price,
             compare_at=self.compare_at_price,
             barcode=self.barcode,

@@ -174,14 +174,8 @@ def _draft(typed: Form, errors: Errors, variants: list[Variant]) -> ProductDraft
             drafts.append(
                 VariantDraft(
                     id=one.id,
-                    title=one.title,
-                    sku=one.sku,
-                    options=one.options,
                     price=optional(typed, f"price_{one.id}"),
                     compare_at=optional(typed, f"compare_{one.id}"),
-                    barcode=one.barcode,
-                    weight_grams=one.weight_grams,
-                    image=one.image,
                 )
             )
     tags = (line(tag[:255], "tags", empty=True) for tag in typed["tags"].split(","))
