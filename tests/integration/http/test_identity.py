@@ -507,6 +507,7 @@ async def test_a_changed_password_ends_the_other_sessions(client: Client, mails:
     body = {"current_password": "wrong", "new_password": "four green kettles"}
     answer = await client.post("/api/v1/me/password", json=body, headers=mine)
     problem(answer, 401, "bad-credentials")
+    assert answer.json()["detail"] == "The present password is wrong."
     body["current_password"] = PASSWORD
     answer = await client.post("/api/v1/me/password", json=body, headers=mine)
     assert answer.status_code == 204

@@ -9,9 +9,9 @@ from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
 from shop.entrypoints.http.raw import body, header
+from shop.entrypoints.http.wording import AT, readable
 
 _KIND = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
-_AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"(?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 _UNSUPPORTED = 415
 
@@ -43,9 +43,9 @@ class JsonBody:
 
 def _malformed(text: str) -> Malformed:
     """Out of `Expected `int`, got `str` - at `$.items[0].quantity``."""
-    at = _AT.search(text)
+    at = AT.search(text)
     path = at["path"] if at else ""
     named = _NAMED.search(text)
     parts = [*re.findall(r"[^.\[\]]+", path), *([named["name"]] if named else [])]
     kind = "missing" if "missing required" in text else "value"
-    return Malformed(_AT.sub("", text) + ".", field=".".join(parts), kind=kind)
+    return Malformed(readable(text), field=".".join(parts), kind=kind)

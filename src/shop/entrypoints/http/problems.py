@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from shop.core.kernel import errors
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError
+from shop.entrypoints.http.wording import readable
 
 log = structlog.get_logger()
 
@@ -128,8 +129,8 @@ def problem_of(request: Request[Any, Any, Any], status: int, code: str, detail: 
 def _field(one: dict[str, Any]) -> FieldError:
     message = str(one.get("message", ""))
     if missing := _MISSING.search(message):  # the framework names the form, and not its field
-        return FieldError(field=missing[1], code="missing", message=message)
-    return FieldError(field=str(one.get("key", "")), code="value", message=message)
+        return FieldError(field=missing[1], code="missing", message=readable(message))
+    return FieldError(field=str(one.get("key", "")), code="value", message=readable(message))
 
 
 def _answer(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
