@@ -345,6 +345,26 @@ async def test_what_can_be_chosen_is_told(site: Shop) -> None:
         assert placed.json()["order"]["breakdown"]["shipping"] == method["price"]
 
 
+async def test_who_packs_an_order_can_tell_its_sizes_apart(site: Shop) -> None:
+    staff = await site.staff()
+    sizes = [{"options": {"Size": size}, "sku": f"TEE-{size}", "price": 100} for size in "ML"]
+    body = {"title": "Tee", "status": "active", "variants": sizes}
+    made = await site.client.post(f"{ADMIN}/products", json=body, headers=staff)
+    variants = [one["id"] for one in made.json()["variants"]]
+    for variant in variants:
+        counted = f"{ADMIN}/inventory/{variant}/adjustments"
+        more = {"delta": 5, "reason": "New"}
+        assert (await site.client.post(counted, json=more, headers=staff)).status_code == 201
+    guest = await site.guest(variants[0])
+    await site.put(guest, variants[1])
+    placed = await site.check_out(guest)
+    items = placed.json()["order"]["items"]
+    assert sorted((one["title"], one["variant_title"], one["sku"]) for one in items) == [
+        ("Tee", "L", "TEE-L"),
+        ("Tee", "M", "TEE-M"),
+    ]
+
+
 async def test_an_order_has_every_field_of_the_contract(site: Shop) -> None:
     placed = await site.order()
     assert set(placed["payment"]) == {"id", "status", "url"}
@@ -355,7 +375,9 @@ async def test_an_order_has_every_field_of_the_contract(site: Shop) -> None:
         *("payment_method", "shipping_address", "tracking", "invoice_number", "payment_id"),
         *("payment_link", "refund_ids", "timeline", "placed_at"),
     }
-    assert set(order["items"][0]) >= {"variant_id", "title", "quantity", "price_at_purchase", "tax"}
+    assert set(order["items"][0]) >= {
+        *("variant_id", "title", "variant_title", "sku", "quantity", "price_at_purchase", "tax"),
+    }
     assert set(order["tracking"]) == {"carrier", "number", "events"}
     assert (order["status"], order["payment_link"]) == ("pending_payment", placed["payment"]["url"])
     shown = await site.client.get(f"{API}/orders/{order['id']}", headers=placed["opens"])

@@ -67,6 +67,7 @@ _TEXTS: dict[str, Any] = {
     "device": "Firefox on Linux",
     "slug": "copper-kettle",
     "title": "Copper kettle",
+    "variant_title": "1.5 l",
     "path": "kitchen/kettles",
     "sku": "KET-CU-1",
     "hsn": "7418",

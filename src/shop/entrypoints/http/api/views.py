@@ -16,6 +16,8 @@ from shop.core.payments.model import UNPAID, Payment, Refund
 class OrderItemView(Struct):
     variant_id: UUID
     title: str
+    variant_title: str
+    sku: str
     quantity: int
     price_at_purchase: Money
     tax: Money
@@ -81,6 +83,8 @@ class OrderView(Struct):
                 OrderItemView(
                     variant_id=line.variant_id,
                     title=line.title,
+                    variant_title=line.variant_title,
+                    sku=line.sku,
                     quantity=line.quantity,
                     price_at_purchase=Money(line.unit_price, currency),
                     tax=Money(line.tax, currency),
