@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -257,12 +258,31 @@ async def test_staff_moves_an_order_to_the_door_and_no_further(
     seen = {"status": "out", "description": "On its way", "occurred_at": "2030-01-01T13:00:00Z"}
     assert (await client.post(f"{url}/pack", headers=STAFF)).json()["status"] == "packed"
     assert (await client.post(f"{url}/ship", headers=STAFF, json={})).status_code == 400
-    assert (await client.post(f"{url}/ship", headers=STAFF, json=ship)).status_code == 200
+    for field in ship:
+        blank = await client.post(f"{url}/ship", headers=STAFF, json=ship | {field: " \t"})
+        assert (blank.status_code, blank.json()["errors"][0]["field"]) == (400, field)
+    padded = {field: f"  {value} " for field, value in ship.items()}
+    shipped = await client.post(f"{url}/ship", headers=STAFF, json=padded)
+    assert shipped.status_code == 200
+    assert shipped.json()["tracking"] == {"carrier": "Post", "number": "T1", "events": []}
     late = await client.post(f"{url}/cancel", headers=STAFF)
     assert (late.status_code, late.json()["code"]) == (409, "order-state")
+    now = (await container.get(Clock)).now()
+    for ahead, status in ((timedelta(days=1, seconds=1), 400), (timedelta(days=1), 201)):
+        told = seen | {"occurred_at": (now + ahead).isoformat(), "status": "planned"}
+        early = await client.post(f"{url}/tracking-events", headers=STAFF, json=told)
+        assert early.status_code == status
+        if status == 400:
+            assert early.json()["errors"][0] == {
+                "field": "occurred_at",
+                "code": "range",
+                "message": "This has not happened yet.",
+            }
     tracked = await client.post(f"{url}/tracking-events", headers=STAFF, json=seen)
     assert tracked.status_code == 201
-    assert tracked.json()["tracking"]["events"][0]["description"] == "On its way"
+    statuses = [one["status"] for one in tracked.json()["tracking"]["events"]]
+    assert statuses == ["planned", "out"]
+    assert tracked.json()["tracking"]["events"][1]["description"] == "On its way"
     assert (await client.post(f"{url}/deliver", headers=STAFF)).json()["status"] == "delivered"
     mine = await key(container, order)
     back: dict[str, Any] = {
@@ -293,6 +313,9 @@ async def test_a_refund_is_repeated_by_its_key_only(
     assert again.headers["idempotent-replayed"] == "true"
     other = await client.post(url, headers=headers, json={**body, "amount": 200})
     assert other.json()["code"] == "idempotency-key-reused"
+    for nothing in ("", " ", "\n\t"):
+        unsaid = await client.post(url, headers=STAFF, json={"reason": nothing})
+        assert (unsaid.status_code, unsaid.json()["errors"][0]["field"]) == (400, "reason")
     much = await client.post(url, headers=STAFF, json={"amount": 99_701, "reason": "x"})
     assert (much.status_code, much.json()["code"]) == (422, "refund-too-large")
     one = await client.get(f"/api/v1/admin/refunds/{first.json()['id']}", headers=STAFF)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from shop.core.kernel.ids import OrderId, VariantId
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod, ReturnedItem
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import PaymentStatus
+
+#: A carrier's clock may be wrong, or its zone: more than a day ahead is a mistake.
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 class ReturnRefused(Invalid):
@@ -124,9 +127,12 @@ class Fulfilment:
         answer: Answer,
         attempt: Attempt | None = None,
     ) -> Answered:
+        """Raises `Malformed` for what would have happened in time to come."""
         caller.require(Permission.ORDERS_WRITE)
 
         def change(books: Books) -> None:
+            if seen.occurred_at > books.now + _CLOCKS_DIFFER:
+                raise Malformed("This has not happened yet.", field="occurred_at", kind="range")
             order, fact = books.order(order_id).track(
                 seen.status, seen.location, seen.description, seen.occurred_at, books.now
             )

@@ -20,6 +20,7 @@ from shop.core.kernel.ids import OrderId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import Refund
+from shop.core.users.postal import line
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.orders import (
     Limit,
@@ -61,7 +62,7 @@ class TrackingBody(Struct, forbid_unknown_fields=True):
 class RefundBody(Struct, forbid_unknown_fields=True):
     """`amount` in minor units, or with its currency; left out: all that is left."""
 
-    reason: Annotated[str, Meta(max_length=255)]
+    reason: Annotated[str, Meta(min_length=1, max_length=255)]
     amount: int | Money | None = None
 
 
@@ -114,7 +115,10 @@ class AdminOrderController(Controller):
     ) -> Answer:
         """Handed to a carrier."""
         attempt = await _attempt(request, caller)
-        parcel = data.carrier, data.tracking_number
+        parcel = (
+            line(data.carrier, "carrier"),
+            line(data.tracking_number, "tracking_number"),
+        )
         body, replayed = await fulfilment.ship(
             caller, OrderId(order_id), parcel, encode_order, attempt
         )
@@ -191,7 +195,7 @@ class AdminOrderController(Controller):
             order_id=OrderId(order_id),
             amount=asked.amount if isinstance(asked, Money) else asked,
             currency=asked.currency if isinstance(asked, Money) else None,
-            reason=data.reason,
+            reason=line(data.reason, "reason"),
         )
         attempt = await _attempt(request, caller)
         body, replayed = await refunding.request(caller, command, _encode_refund, attempt)
