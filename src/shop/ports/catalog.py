@@ -236,8 +236,8 @@ class StaffReads(Protocol):
     @abstractmethod
     async def products(
         self, words: tuple[str, ...], limit: int, cursor: str | None = None
-    ) -> Page[Product]:
-        """The newest first."""
+    ) -> Page[tuple[Product, dict[VariantId, int]]]:
+        """The newest first, each with what of its variants can be sold."""
 
     @abstractmethod
     async def stocked(

@@ -232,7 +232,13 @@ async def test_only_active_products_are_public(shop: AsyncContainer) -> None:
             await reads.product(hidden.slug)
     assert (await staff.product(draft.id))[0] == draft
     assert await staff.tally() == {"draft": 1, "archived": 1, "active": 1}
-    assert len((await staff.products((), 10)).items) == 3
+    await counted(shop, shown, 7)
+    listed = (await staff.products((), 10)).items
+    assert [product.id for product, _ in listed] == sorted(
+        (draft.id, gone.id, shown.id), reverse=True
+    )
+    stock = {one: count for _, counts in listed for one, count in counts.items()}
+    assert stock == {draft.variants[0].id: 0, gone.variants[0].id: 0, shown.variants[0].id: 7}
 
 
 async def test_an_export_walks_all_but_archived_products_with_what_lies_on_the_shelf(

@@ -11,6 +11,7 @@ import pytest
 
 from shop.core.kernel.access import Role
 from shop.entrypoints.http.web.pages.backoffice import ROUTES
+from shop.settings import Site
 from tests.kit.storefront import Storefront, Visitor, a_storefront, forms_of, inline_code
 
 HOME = {
@@ -167,6 +168,70 @@ async def test_what_is_wrong_with_a_variant_is_said_beside_it(
     assert answer.status_code == 422
     assert f'id="e-{field}"' in answer.text
     assert "<details open><summary>Add a variant" in answer.text
+
+
+async def test_tax_and_hsn_of_a_product_are_shown_and_changed(shop: Storefront) -> None:
+    staff = await signed_in(shop, Role.STAFF)
+    assert 'value="18"' in (await staff.get("/admin/products/new")).text
+    page = await a_lamp(staff)
+    here = path_of(page)
+    [form] = [form for form in forms_of(page) if form.action == here]
+    assert (form.fields["tax"], form.fields["hsn"]) == ("18", "")
+    page = await staff.send(page, here, tax="2.5", hsn="9405.10")
+    [form] = [form for form in forms_of(page) if form.action == here]
+    assert (form.fields["tax"], form.fields["hsn"]) == ("2.5", "940510")
+    page = await staff.send(page, here, tax=" 12 % ", hsn="")
+    [form] = [form for form in forms_of(page) if form.action == here]
+    assert (form.fields["tax"], form.fields["hsn"]) == ("12", "")
+    unsaid = {name: value for name, value in form.fields.items() if name not in {"tax", "hsn"}}
+    assert (await staff.client.post(here, data=unsaid)).status_code == 303
+    [form] = [form for form in forms_of(await staff.get(here)) if form.action == here]
+    assert form.fields["tax"] == "12"
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "words"),
+    [
+        *(("tax", text, "from 0 to 100") for text in ("", "much", "-1", "100.01", "1.234", "1e1")),
+        *(("hsn", text, "up to 8 digits") for text in ("123456789", "12a4", "-1", "٣٤")),
+    ],
+)
+async def test_a_wrong_tax_or_hsn_is_said_beside_it(
+    shop: Storefront, field: str, wrong: str, words: str
+) -> None:
+    staff = await signed_in(shop, Role.STAFF)
+    page = await a_lamp(staff)
+    answer = await staff.submit(page, path_of(page), **{field: wrong})
+    assert answer.status_code == 422
+    assert f'id="e-{field}"' in answer.text
+    assert words in answer.text
+
+
+async def test_prices_are_asked_in_the_currency_of_the_product(tmp_path: Path) -> None:
+    async with a_storefront(tmp_path, site=Site(currency="USD")) as shop:
+        staff = await signed_in(shop, Role.STAFF)
+        assert "Price in $" in (await staff.get("/admin/products/new")).text
+        page = await a_lamp(staff)
+        assert "Prices in $" in page.text
+        assert "₹" not in page.text
+
+
+async def test_the_list_of_products_says_what_is_left_of_them(shop: Storefront) -> None:
+    staff = await signed_in(shop, Role.STAFF)
+    page = await a_lamp(staff)
+    here = path_of(page)
+    assert '<td class="number">5</td>' in (await staff.get("/admin/products")).text
+    page = await staff.send(page, f"{here}/stock", delta="+7")
+    assert '<td class="number">12</td>' in (await staff.get("/admin/products")).text
+    await staff.send(page, f"{here}/stock", delta="-12")
+    assert "Sold out" in (await staff.get("/admin/products")).text
+    await staff.send(await staff.get(here), here, status="draft")
+    listed = (await staff.get("/admin/products")).text
+    assert "Sold out" not in listed
+    assert '<td class="number">0</td>' in listed
+    for wrong in ("+", "+-1", "1+", "++1"):
+        refused = await staff.submit(await staff.get(here), f"{here}/stock", delta=wrong)
+        assert refused.status_code == 422, wrong
 
 
 async def test_categories_are_made_renamed_moved_and_removed(shop: Storefront) -> None:

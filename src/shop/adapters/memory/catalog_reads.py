@@ -380,7 +380,7 @@ class MemoryStaffReads(StaffReads):
 
     async def products(
         self, words: tuple[str, ...], limit: int, cursor: str | None = None
-    ) -> Page[Product]:
+    ) -> Page[tuple[Product, dict[VariantId, int]]]:
         last = place_of(cursor, "newest").id if cursor is not None else None
         found = [
             p
@@ -388,8 +388,8 @@ class MemoryStaffReads(StaffReads):
             if (last is None or p.id < last)
             and all(word in "\n".join(self._shelves.text(p)) for word in words)
         ]
-        items = tuple(found[:limit])
-        more = Place("newest", 0, items[-1].id).cursor() if len(found) > limit else None
+        items = tuple((p, {v.id: self._shelves.left(v) for v in p.variants}) for p in found[:limit])
+        more = Place("newest", 0, items[-1][0].id).cursor() if len(found) > limit else None
         return Page(items, more)
 
     async def stocked(

@@ -30,9 +30,12 @@ _STOCKED = (
     .order_by(products.c.id)
     .limit(bindparam("most"))
 )
-_ON_HAND = sa.select(variants.c.id, variants.c.product_id, variants.c.on_hand).where(
-    among(variants.c.product_id)
-)
+_ON_HAND = sa.select(
+    variants.c.id, variants.c.product_id, variants.c.on_hand.label("pieces")
+).where(among(variants.c.product_id))
+_LEFT = sa.select(
+    variants.c.id, variants.c.product_id, (variants.c.on_hand - variants.c.held).label("pieces")
+).where(among(variants.c.product_id))
 _TALLY = sa.select(products.c.status, sa.func.count()).group_by(products.c.status)
 
 
@@ -62,19 +65,19 @@ class SqlStaffReads(StaffReads):
 
     async def products(
         self, words: tuple[str, ...], limit: int, cursor: str | None = None
-    ) -> Page[Product]:
+    ) -> Page[tuple[Product, dict[VariantId, int]]]:
         params: dict[str, Any] = {f"word{n}": word for n, word in enumerate(words)}
         params["most"] = limit + 1
         if cursor is not None:
             params["last_id"] = place_of(cursor, "newest").id
         statement = _staff_page(len(words), cursor is not None)
 
-        async def query(conn: Conn) -> list[Product]:
-            return await to_products(conn, await conn.rows(statement, params))
+        async def query(conn: Conn) -> list[tuple[Product, dict[VariantId, int]]]:
+            return await _with_pieces(conn, await conn.rows(statement, params), _LEFT)
 
         found = await self._database.read(query)
         items = tuple(found[:limit])
-        more = Place("newest", 0, items[-1].id).cursor() if len(found) > limit else None
+        more = Place("newest", 0, items[-1][0].id).cursor() if len(found) > limit else None
         return Page(items, more)
 
     async def stocked(
@@ -82,20 +85,25 @@ class SqlStaffReads(StaffReads):
     ) -> list[tuple[Product, dict[VariantId, int]]]:
         params = {"after": after or UUID(int=0), "most": limit}
 
-        async def query(conn: Conn) -> tuple[list[Product], list[Any]]:
-            found = await to_products(conn, await conn.rows(_STOCKED, params))
-            if not found:
-                return [], []
-            return found, await conn.rows(_ON_HAND, {"ids": [product.id for product in found]})
+        async def query(conn: Conn) -> list[tuple[Product, dict[VariantId, int]]]:
+            return await _with_pieces(conn, await conn.rows(_STOCKED, params), _ON_HAND)
 
-        found, rows = await self._database.read(query)
-        shelf: dict[UUID, dict[VariantId, int]] = {product.id: {} for product in found}
-        for row in rows:
-            shelf[row.product_id][VariantId(row.id)] = row.on_hand
-        return [(product, shelf[product.id]) for product in found]
+        return await self._database.read(query)
 
     async def tally(self) -> dict[str, int]:
         async def query(conn: Conn) -> list[Any]:
             return await conn.rows(_TALLY)
 
         return {status: count for status, count in await self._database.read(query)}  # noqa: C416 - rows are no pairs to mypy
+
+
+async def _with_pieces(
+    conn: Conn, rows: list[Any], counts: sa.Select[Any]
+) -> list[tuple[Product, dict[VariantId, int]]]:
+    found = await to_products(conn, rows)
+    if not found:
+        return []
+    shelf: dict[UUID, dict[VariantId, int]] = {product.id: {} for product in found}
+    for row in await conn.rows(counts, {"ids": [product.id for product in found]}):
+        shelf[row.product_id][VariantId(row.id)] = row.pieces
+    return [(product, shelf[product.id]) for product in found]

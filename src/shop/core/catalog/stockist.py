@@ -20,8 +20,8 @@ class Stockist:
 
     async def products(
         self, caller: Caller, words: tuple[str, ...], limit: int, cursor: str | None
-    ) -> Page[Product]:
-        """The newest first."""
+    ) -> Page[tuple[Product, dict[VariantId, int]]]:
+        """The newest first, each with what of its variants can be sold."""
         caller.require(Permission.CATALOG_WRITE)
         return await self._reads.products(words, limit, cursor)
 

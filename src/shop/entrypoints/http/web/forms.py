@@ -1,5 +1,6 @@
 """What a browser sends: fields of forms, read without trusting any."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from shop.ports.users import EmailAddresses
 
 _MOST_FIELDS = 500
 _MOST_MONEY = 13
+_PERCENTAGE = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?")
+_WHOLE = 10_000  # basis points
 EMPTY = "Please fill this in."
 
 
@@ -34,7 +37,8 @@ class Form(dict[str, str]):
     def count(self, name: str) -> int:
         """Raises `Malformed` for anything but a small whole number."""
         text = self.text(name)
-        if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > _MOST_MONEY:
+        digits = text[1:] if text.startswith(("+", "-")) else text
+        if not text.isascii() or not digits.isdigit() or len(text) > _MOST_MONEY:
             raise Malformed("This must be a whole number.", field=name, kind="number")
         return int(text)
 
@@ -72,6 +76,15 @@ def amount(text: str, field: str) -> int:
     ):
         raise Malformed("Please write an amount such as 1299 or 1299.50.", field=field)
     return int(whole) * 100 + int(rest.ljust(2, "0"))
+
+
+def percentage(text: str, field: str) -> int:
+    """A rate as people write it, in basis points. Raises `Malformed`."""
+    found = _PERCENTAGE.fullmatch(text.strip().removesuffix("%").rstrip())
+    points = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else _WHOLE + 1
+    if points > _WHOLE:
+        raise Malformed("Please write a rate from 0 to 100, such as 18 or 2.5.", field=field)
+    return points
 
 
 def local_path(text: str, otherwise: str = "/") -> str:

@@ -43,6 +43,10 @@ def money(value: Money) -> str:
     return f"{sign}{text}" if sign else f"{value.currency} {text}"
 
 
+def sign(currency: str) -> str:
+    return _SIGNS.get(currency, currency)
+
+
 def priced(amount: int, currency: str) -> str:
     return money(Money(amount, currency))
 
@@ -60,6 +64,11 @@ def plain(amount: int | None) -> str:
         return ""
     whole, rest = divmod(amount, 100)
     return f"{whole}.{rest:02}" if rest else str(whole)
+
+
+def rate(basis_points: int) -> str:
+    """A rate in percent: 18 or 2.5."""
+    return f"{basis_points / 100:g}"
 
 
 def percent_off(price: Money, before: Money | None) -> int:
@@ -187,6 +196,7 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "money": money,
         "plain": plain,
         "priced": priced,
+        "sign": sign,
         "day": day,
         "device": device,
         "moment": moment,

@@ -1,16 +1,17 @@
 """Products: what they are, what they cost, how many there are."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
 import msgspec
 from litestar.params import FromPath
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from shop.adapters.feeds.text import safe_html
 from shop.core.catalog.model import NotSellable, Product, ProductStatus, Variant
-from shop.core.catalog.service import Assortment, ProductDraft
+from shop.core.catalog.service import Assortment, CatalogTerms, ProductDraft
 from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.variants import VariantDraft
 from shop.core.catalog.words import words_of
@@ -20,15 +21,17 @@ from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.core.users.postal import line
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import Errors, Form, amount
+from shop.entrypoints.http.web.forms import Errors, Form, amount, percentage
 from shop.entrypoints.http.web.pages.backoffice.categories import shelves
 from shop.entrypoints.http.web.pages.backoffice.entry import PAGE, UNFIT, cursor, staff
-from shop.entrypoints.http.web.rendering import plain
+from shop.entrypoints.http.web.rendering import plain, rate
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
 from shop.entrypoints.http.web.visited import visited
 from shop.ports.catalog import CatalogReads
+
+_HSN = re.compile("[0-9]{0,8}")
 
 
 @page("/admin/products")
@@ -38,15 +41,28 @@ async def products(visit: Visit, stockist: Given[Stockist]) -> Reply:
     text = visit.request.query_params.get("text", "").strip()[:100]
     found = await stockist.products(visit.caller, words_of(text), PAGE, cursor(visit))
     return await visit.page(
-        "admin/products.html", products=found.items, cursor=found.next_cursor, text=text
+        "admin/products.html",
+        products=[(one, *_available(one, stock)) for one, stock in found.items],
+        cursor=found.next_cursor,
+        text=text,
     )
+
+
+def _available(product: Product, stock: dict[VariantId, int]) -> tuple[int, bool]:
+    """How many pieces there are, and whether buyers see the product as sold out."""
+    pieces = sum(stock.get(one.id, 0) for one in product.variants if not one.withdrawn)
+    sold = [one for one in product.variants if product.on_sale(one)]
+    return pieces, bool(sold) and not any(stock.get(one.id, 0) > 0 for one in sold)
 
 
 @page("/admin/products/new")
 @visited
-async def new_product(visit: Visit, reads: Given[CatalogReads]) -> Reply:
+async def new_product(
+    visit: Visit, reads: Given[CatalogReads], terms: Given[CatalogTerms]
+) -> Reply:
     staff(visit)
-    return await product_page(visit, reads, None, {}, Form(status="draft"), Errors())
+    blank = Form(status="draft", tax=rate(terms.tax_basis_points))
+    return await product_page(visit, reads, None, {}, blank, Errors(), terms.currency)
 
 
 @page("/admin/products/{product_id:uuid}")
@@ -69,6 +85,8 @@ def typed_of(product: Product) -> Form:
         status=product.status,
         description=product.description_html,
         tags=", ".join(product.tags),
+        tax=rate(product.tax_basis_points),
+        hsn=product.hsn,
     )
     typed |= {f"category_{one}": "yes" for one in product.categories}
     for variant in product.variants:
@@ -84,11 +102,14 @@ async def product_page(
     stock: dict[VariantId, int],
     typed: Form,
     errors: Errors,
+    currency: str = "",
 ) -> Reply:
+    """`currency` is that of a product which is not there yet."""
     return await visit.page(
         "admin/product.html",
         http_status=UNFIT if errors else 200,
         product=product,
+        currency=product.currency if product else currency,
         stock=stock,
         form=typed,
         errors=errors,
@@ -105,6 +126,7 @@ async def create_product(
     reads: Given[CatalogReads],
     assortment: Given[Assortment],
     stockroom: Given[Stockroom],
+    terms: Given[CatalogTerms],
 ) -> Reply:
     staff(visit)
     typed, errors = visit.form, Errors()
@@ -121,7 +143,7 @@ async def create_product(
         with understood(errors):
             made = await assortment.create(visit.caller, draft)
     if made is None:
-        return await product_page(visit, reads, None, {}, typed, errors)
+        return await product_page(visit, reads, None, {}, typed, errors, terms.currency)
     if pieces > 0:
         command = Adjust(variant_id=made.variants[0].id, delta=pieces, reason="First stock")
         await stockroom.adjust(visit.caller, command)
@@ -178,6 +200,13 @@ def _draft(typed: Form, errors: Errors, variants: list[Variant]) -> ProductDraft
                     compare_at=optional(typed, f"compare_{one.id}"),
                 )
             )
+    # A theme's own form may be older than these two fields.
+    tax: int | UnsetType = UNSET
+    with errors.gathered():
+        tax = percentage(typed["tax"], "tax") if "tax" in typed else UNSET
+    hsn: str | UnsetType = UNSET
+    with errors.gathered():
+        hsn = _hsn(typed["hsn"]) if "hsn" in typed else UNSET
     tags = (line(tag[:255], "tags", empty=True) for tag in typed["tags"].split(","))
     return ProductDraft(
         title=title,
@@ -186,8 +215,18 @@ def _draft(typed: Form, errors: Errors, variants: list[Variant]) -> ProductDraft
         brand=line(typed["brand"][:255], "brand", empty=True),
         categories=tuple(_categories(typed)),
         tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
+        hsn=hsn,
+        tax_basis_points=tax,
         variants=tuple(drafts) if variants else UNSET,
     )
+
+
+def _hsn(text: str) -> str:
+    """`6912.00` and `6912 00` are usual ways to write 691200. Raises `Malformed`."""
+    digits = text.replace(".", "").replace(" ", "")
+    if not _HSN.fullmatch(digits):
+        raise Malformed("An HSN code has up to 8 digits, such as 6912.", field="hsn")
+    return digits
 
 
 def optional(typed: Form, name: str) -> int | None:
