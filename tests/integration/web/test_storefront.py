@@ -311,6 +311,24 @@ async def test_a_customer_orders_to_a_kept_address_and_finds_the_order_again(
         assert (await other.get(f"/orders/{order.number}")).status_code == 404
 
 
+async def test_an_address_abroad_says_where_it_is(shop: Storefront) -> None:
+    await shop.person("asha@example.com")
+    visitor = shop.visitor()
+    await visitor.sign_in("asha@example.com")
+    api = "/api/v1"
+    who = {"email": "asha@example.com", "password": PASSWORD}
+    token = (await visitor.client.post(f"{api}/login", json=who)).json()["access_token"]
+    atlanta = {name: text for name, text in HOME.items() if name != "email"}
+    atlanta |= {"city": "Atlanta", "zipcode": "30301", "state": "GA", "country": "US"}
+    atlanta["phone"] = "+14045550123"
+    made = await visitor.client.post(
+        f"{api}/addresses", json=atlanta, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert made.status_code == 201
+    page = await visitor.get("/account/addresses")
+    assert "Atlanta 30301<br>GA<br>United States<br>" in page.text
+
+
 async def test_a_run_out_access_cookie_is_renewed_without_a_word(shop: Storefront) -> None:
     await shop.person("asha@example.com")
     visitor = shop.visitor()

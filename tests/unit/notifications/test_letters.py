@@ -129,6 +129,12 @@ def test_the_confirmation_shows_what_was_bought_and_where_it_goes() -> None:
     assert "Tea &lt;b&gt;pot&lt;/b&gt;" in mail.html
 
 
+def test_a_parcel_that_leaves_india_names_the_country() -> None:
+    home = replace(ORDER.shipping_address, city="Atlanta", state="GA", country="US")
+    mail = LETTERS.render("order-confirmed", {"order": replace(ORDER, shipping_address=home)})
+    assert "GA\nUnited States\n" in mail.text
+
+
 def test_facts_of_the_news_are_told() -> None:
     shipped = LETTERS.render(
         "order-shipped", {"order": ORDER, "carrier": "Blue Dart", "tracking_number": "BD1"}

@@ -116,6 +116,13 @@ async def test_an_invoice_to_another_state_names_one_tax() -> None:
     assert "Place of supply: Tamil Nadu (33)" in text
 
 
+async def test_an_invoice_names_the_country_of_a_buyer_abroad() -> None:
+    order = an_order(129_900, state="GA")
+    abroad = replace(order.shipping_address, country="US")
+    text = text_of(await PdfDocuments(SELLER).invoice(replace(order, shipping_address=abroad)))
+    assert "GA, United States" in text
+
+
 async def test_a_long_cart_takes_several_pages() -> None:
     pdf = await PdfDocuments(SELLER).invoice(an_order(*range(1_000, 1_100)))
     text = text_of(pdf)

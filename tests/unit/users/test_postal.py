@@ -1,9 +1,10 @@
 import pytest
 from msgspec.structs import replace
 
+from shop.core.kernel.countries import COUNTRIES
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import STATES, PostalAddress
-from shop.core.users.postal import COUNTRIES, checked, line, phone, pin_code, state_code
+from shop.core.users.postal import checked, line, phone, pin_code, state_code
 
 HOME = PostalAddress(
     name="Asha Rao",
@@ -115,6 +116,12 @@ def test_other_countries_states_and_codes_are_taken_as_they_are() -> None:
     )
     assert checked(abroad) == abroad
     assert len(COUNTRIES) == 249
+
+
+def test_an_address_abroad_names_its_country_and_no_state_of_india() -> None:
+    atlanta = replace(HOME, state="GA", country="US")
+    assert (atlanta.region, atlanta.abroad) == ("GA", "United States")
+    assert (HOME.region, HOME.abroad) == ("Karnataka", "")
 
 
 @pytest.mark.parametrize("field", ["name", "street", "city", "phone", "state", "zipcode"])

@@ -81,5 +81,5 @@ def _totals(order: Order) -> list[tuple[str, str]]:
 
 def _address_lines(place: PostalAddress) -> list[str]:
     town = f"{place.city} {place.zipcode}"
-    land = [place.region] if place.country == "IN" else [place.region, place.country]
-    return [place.name, *place.street.splitlines(), town, *filter(None, land), place.phone]
+    land = filter(None, (place.region, place.abroad))
+    return [place.name, *place.street.splitlines(), town, *land, place.phone]

@@ -122,7 +122,7 @@ def _address(place: PostalAddress) -> list[str]:
 def _region(place: PostalAddress) -> str:
     if place.country == "IN":
         return state(place.state)
-    return f"{place.state} {place.country}".strip()
+    return ", ".join(filter(None, (place.state, place.abroad)))
 
 
 def _goods(lines: Sequence[InvoiceLine], *, within: bool) -> Table:

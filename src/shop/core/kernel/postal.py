@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from shop.core.kernel.countries import COUNTRIES
+
 #: The states and union territories of India by ISO 3166-2, without "IN-".
 STATES = {
     "AN": "Andaman and Nicobar Islands",
@@ -58,3 +60,8 @@ class PostalAddress(Struct, frozen=True, kw_only=True):
     def region(self) -> str:
         """The state as people write it; outside of India it was given so."""
         return STATES.get(self.state, self.state) if self.country == "IN" else self.state
+
+    @property
+    def abroad(self) -> str:
+        """The country's name, which a parcel within India does without."""
+        return "" if self.country == "IN" else COUNTRIES.get(self.country, self.country)
