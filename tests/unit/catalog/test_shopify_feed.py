@@ -414,12 +414,26 @@ def test_images_are_ordered_and_kept_once_as_text() -> None:
         ("https://x.y/2.jpg?v=1", "Two"),
         ("https://x.y/9.jpg", ""),
     ]
-    assert codes(faults) == [(5, "image-address", False), (6, "image-address", False)]
+    assert codes(faults) == [
+        (2, "image-insecure", False),
+        (3, "image-insecure", False),
+        (5, "image-address", False),
+        (6, "image-address", False),
+    ]
 
 
 def test_a_variant_may_have_its_own_image() -> None:
     variant, _ = one_variant(Variant_Image="https://x.y/v.jpg")
     assert variant.image == "https://x.y/v.jpg"
+
+
+def test_a_picture_that_pages_will_not_show_is_kept_with_a_warning() -> None:
+    (product,), faults = read_records(
+        first(Image_Src="HTTPS://x.y/1.jpg"),
+        rec(price="", Image_Src="HTTP://x.y/2.jpg"),
+    )
+    assert [i.url for i in product.images] == ["HTTPS://x.y/1.jpg", "HTTP://x.y/2.jpg"]
+    assert codes(faults) == [(2, "image-insecure", False)]
 
 
 def test_a_text_too_long_is_cut_and_reported() -> None:

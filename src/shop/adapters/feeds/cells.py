@@ -96,9 +96,17 @@ def read_published(published: str, status: str) -> tuple[bool, Complaint | None]
 
 def read_url(text: str) -> tuple[str, Complaint | None]:
     """The address of a picture, as text; it is never fetched."""
-    if not text or (len(text) <= _URL_MOST and _URL.fullmatch(text)):
-        return text, None
-    return "", ("image-address", f"The image {quoted(text)} has no http address; left out.")
+    if not text:
+        return "", None
+    if len(text) > _URL_MOST or not _URL.fullmatch(text):
+        return "", ("image-address", f"The image {quoted(text)} has no http address; left out.")
+    if text[:5].casefold() != "https":
+        # Our pages load nothing over plain http, see the policy in entrypoints/http/web/replies.py.
+        return text, (
+            "image-insecure",
+            f"The image {quoted(text)} is not at an https address: pages do not show it.",
+        )
+    return text, None
 
 
 def shielded(text: str) -> str:
