@@ -360,5 +360,6 @@ async def test_a_buyer_asks_for_a_return_and_a_second_press_asks_no_more(shop: S
     assert "noted what you want to send back" in asked.text
     shown = await buyer.get(here)
     assert shown.text.count("1 x Brass lamp: Too bright") == 1
+    assert "Return asked for: 1 x Brass lamp" in shown.text
     stranger = await signed_in(shop)
     assert (await stranger.get(here)).status_code == 404

@@ -610,7 +610,8 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     assert once.status_code == twice.status_code == 303
     done = await staff.get(here)
     assert done.text.count("Refund ₹100.50") == 1
-    assert "Refund asked for: A chip" in (await guest.get(f"/orders/{order.number}")).text
+    told = (await guest.get(f"/orders/{order.number}")).text
+    assert "Refund asked for: A chip (₹100.50)" in told
     assert (await staff.get("/admin")).status_code == 200
 
 

@@ -171,7 +171,8 @@ class Books:
 
     def _note(self, refund: Refund, status: str, description: str) -> None:
         order = self.orders[refund.order_id]
-        self.put(order.note(self.now, "refund", status, description))
+        amount = refund.amount.amount
+        self.put(order.note(self.now, "refund", status, description, amount=amount))
 
     def _move(self, order_id: OrderId, variant: VariantId, delta: int, kind: MoveKind) -> None:
         self.moves.append(

@@ -109,6 +109,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     description: str = ""
     location: str = ""
+    amount: int = 0  # of a refund, in minor units of the order's currency
 
 
 class _OrderEvent(Event, frozen=True, kw_only=True):
@@ -385,7 +386,13 @@ class Order(Struct, frozen=True, kw_only=True):
         )
 
     def note(
-        self, at: datetime, kind: str, status: str, description: str, location: str = ""
+        self,
+        at: datetime,
+        kind: str,
+        status: str,
+        description: str,
+        location: str = "",
+        amount: int = 0,
     ) -> "Order":
         """Add a line to the timeline that is no move of its own."""
         entry = TimelineEntry(
@@ -395,6 +402,7 @@ class Order(Struct, frozen=True, kw_only=True):
             status=status,
             description=description,
             location=location,
+            amount=amount,
         )
         return replace(self, timeline=(*self.timeline, entry))
 
