@@ -111,7 +111,9 @@ async def test_a_failed_payment_is_told_and_can_be_tried_again(shop: Storefront,
     seen = await guest.get(back.headers["location"])
     assert "The payment did not go through" in seen.text
     assert "Pay now" in (await guest.get(f"/orders/{order.number}")).text
-    again = await guest.client.post(gateway, data={"outcome": "success"})
+    assert "Pay now" not in (await shop.visitor().get(back.headers["location"])).text
+    to_pay = await guest.submit(seen, f"/orders/{order.number}/pay")
+    again = await guest.client.post(to_pay.headers["location"], data={"outcome": "success"})
     assert "is confirmed" in (await guest.get(again.headers["location"])).text
 
 

@@ -242,6 +242,7 @@ async def returned(
     waiting = order.status is OrderStatus.PENDING_PAYMENT
     return await visit.page(
         "returned.html",
+        form_action=f"{visit.front.site_url} https:",
         number=order.number,
         status=order.status,
         mine=visitor.owns(order),
