@@ -79,6 +79,14 @@ def _wait(url: str) -> None:
     pytest.fail("The shop did not start.")
 
 
+def _sign_up(browser: Browser, site: str, email: str) -> None:
+    browser.open(f"{site}/sign-up")
+    browser.write("#f-name", "Asha Rao")
+    browser.write("#f-email", email)
+    browser.write("#f-password", "three green kettles")
+    browser.follow("form[action='/sign-up'] .button--wide")
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_a_guest_buys_something(chromium: str, site: str, tmp_path: Path, *, scripts: bool) -> None:
     with Browser(chromium, tmp_path / "profile", scripts=scripts) as browser:
@@ -149,6 +157,52 @@ def test_no_page_is_wider_than_the_window(
             assert browser.value(f"{broken}.length") == 0, path
 
 
+def test_words_longer_than_a_line_widen_no_page(chromium: str, site: str, tmp_path: Path) -> None:
+    home = _BUYER | {"name": "A" * 110, "street": "W" * 200, "city": "B" * 80, "state": "KA"}
+    with Browser(chromium, tmp_path / "profile", scripts=False) as browser:
+        browser.size(390)
+        _sign_up(browser, site, "long@example.com")
+        browser.open(f"{site}/account/addresses/new")
+        for field in ("name", "phone", "street", "city", "zipcode"):
+            browser.write(f"[name={field}]", home[field])
+        browser.choose("[name=state]", home["state"])
+        browser.follow(".panel form .button")
+        browser.open(f"{site}/products/monsoon-stoneware-mug")
+        browser.follow("[data-go]")
+        for path in ("/cart", "/checkout", "/account/addresses", f"/search?q={'w' * 100}"):
+            browser.open(site + path)
+            assert browser.value("document.documentElement.scrollWidth") <= 390, path
+        browser.open(f"{site}/checkout")
+        browser.click("[name=payment_method][value=cod]")
+        browser.follow("form button.button--buy")
+        assert "Confirmed" in browser.text()
+        assert browser.value("document.documentElement.scrollWidth") <= 390
+        for path in ("/account/orders", "/account/security"):
+            browser.open(site + path)
+            here = "document.querySelector('.sidenav [aria-current]')"
+            assert 0 < browser.value(f"({_RIGHT})({here})") <= 390
+        # Number, day, state and total of an order are in sight, without a scrolling box.
+        browser.open(f"{site}/account/orders")
+        assert browser.value("document.querySelector('.scroll').scrollWidth") <= 390
+        cells = "[...document.querySelectorAll('.cards td')]"
+        assert browser.value(f"{cells}.length") == 5
+        assert browser.value(f"Math.max(...{cells}.map({_RIGHT}))") <= 390
+
+
+def test_without_its_pictures_the_shop_keeps_its_shape(
+    chromium: str, site: str, tmp_path: Path
+) -> None:
+    with Browser(chromium, tmp_path / "profile", scripts=False) as browser:
+        browser.call("Network.enable")
+        browser.call("Network.setBlockedURLs", urls=["*/media/*"])
+        browser.size(390)
+        browser.open(site)
+        assert browser.value("document.images[0].naturalWidth") == 0
+        assert browser.value(f"Math.max(...{_ALL}.map({_RIGHT}))") <= 390
+        letter = "getComputedStyle(document.images[0], '::after').content"
+        assert browser.value(letter).strip('"').isalnum()
+
+
 def test_a_full_cart_fits_a_small_phone_without_scripts(
     chromium: str, site: str, tmp_path: Path
 ) -> None:
@@ -178,11 +232,7 @@ def test_a_passkey_is_made_and_signs_in(chromium: str, site: str, tmp_path: Path
         key = {"protocol": "ctap2", "transport": "internal", "isUserVerified": True}
         able = {"hasResidentKey": True, "hasUserVerification": True}
         browser.call("WebAuthn.addVirtualAuthenticator", options={**key, **able})
-        browser.open(f"{site}/sign-up")
-        browser.write("#f-name", "Asha Rao")
-        browser.write("#f-email", "asha@example.com")
-        browser.write("#f-password", "three green kettles")
-        browser.follow("form[action='/sign-up'] .button--wide")
+        _sign_up(browser, site, "asha@example.com")
         browser.open(f"{site}/account/second-factor")
         browser.follow("form[action$='/passkeys'] button")
         browser.write("#f-name", "Laptop")

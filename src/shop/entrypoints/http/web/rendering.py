@@ -82,8 +82,17 @@ def day(at: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def hour(at: datetime) -> str:
+    return f"{at.astimezone(_INDIA):%H:%M}"
+
+
 def moment(at: datetime) -> str:
-    return f"{day(at)}, {at.astimezone(_INDIA):%H:%M}"
+    return f"{day(at)}, {hour(at)}"
+
+
+def initial(text: str) -> str:
+    """What stands where a picture is missing: the first letter or digit."""
+    return next((sign.upper() for sign in text if sign.isalnum()), "")
 
 
 def picture(url: str) -> str:
@@ -199,6 +208,8 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "sign": sign,
         "day": day,
         "device": device,
+        "hour": hour,
+        "initial": initial,
         "moment": moment,
         "picture": picture,
         "words": words,
