@@ -11,16 +11,21 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from shop.core.catalog.service import CategoryDraft, CategoryKeeping
 from shop.core.checkout.settlement import AttemptFailed
 from shop.core.kernel.access import Role
+from shop.core.kernel.ids import CategoryId
 from shop.core.kernel.money import Money
 from shop.entrypoints.http.web.forms import amount, local_path
 from shop.entrypoints.http.web.rendering import look_of, money
 from shop.ports.catalog import CatalogReads, ProductFilter, Products, Sort
+from shop.ports.inventory import Shelf
 from shop.ports.mail import EmailFilter, EmailReads
 from shop.ports.orders import OrderFilter, OrderReads
+from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.settings import Site, Url
+from tests.kit.catalogue import STAFF
 from tests.kit.goods import stocked
 from tests.kit.orders import settle
 from tests.kit.storefront import (
@@ -63,6 +68,27 @@ async def newest(shop: Storefront) -> str:
     cards = (await reads.page(ProductFilter(), Sort.NEWEST, 1)).cards()
     slug: str = cards[0].slug
     return slug
+
+
+async def with_shelves(shop: Storefront, *names: str) -> list[CategoryId]:
+    async with shop.container() as scope:
+        keeping = await scope.get(CategoryKeeping)
+        made = [await keeping.create(STAFF, CategoryDraft(name=name)) for name in names]
+    return [one.id for one in made]
+
+
+async def put(shop: Storefront, *shelves: CategoryId) -> None:
+    """A new product on each of the shelves."""
+    variants = await stocked(shop.container, *[1] * len(shelves))
+    async with shop.container() as scope:
+        uow, items = await scope.get(UnitOfWork), await scope.get(Shelf)
+        products, clock = await scope.get(Products), await scope.get(Clock)
+        async with uow.begin():
+            found = await items.find(variants)
+            for variant, shelf in zip(variants, shelves, strict=True):
+                old = await products.get(found[variant].product_id)
+                product, _ = old.changed(clock.now(), replace(old, categories=(shelf,)))
+                await products.save([product])
 
 
 async def orders(shop: Storefront) -> Any:
@@ -230,6 +256,36 @@ async def test_what_is_priced_in_another_currency_is_shown_and_not_sold(
     page = await visitor.get(f"/products/{slug}")
     answer = await visitor.send(page, "/cart/items", variant_id=str(variant))
     assert "cannot be bought here" in answer.text
+
+
+async def test_an_empty_shelf_is_no_search_that_failed_and_stays_out_of_the_menu(
+    shop: Storefront, slug: str
+) -> None:
+    await with_shelves(shop, "Lamps")
+    visitor = shop.visitor()
+    empty = await visitor.get("/categories/lamps")
+    assert "Nothing here yet" in empty.text
+    assert 'href="/categories/lamps"' not in (await visitor.get(f"/products/{slug}")).text
+    narrowed = await visitor.get("/categories/lamps?max=5")
+    assert "No product here fits these filters." in narrowed.text
+    assert "Nothing here yet" not in narrowed.text
+
+
+async def test_the_menu_shows_the_fullest_shelves_and_holds_all(shop: Storefront) -> None:
+    names = [f"Shelf {n}" for n in range(9)]
+    shelves = await with_shelves(shop, *names)
+    await put(shop, *shelves[1:])
+    assert "All categories" not in (await shop.visitor().get("/")).text
+    await put(shop, *shelves, shelves[8])
+    menu, _, below = (await shop.visitor().get("/")).text.partition("<details")
+    listed, _, _ = below.partition("</details>")
+    assert re.findall(r"Shelf \d", menu) == names[1:]
+    assert re.findall(r"Shelf \d", listed) == names
+
+
+async def test_what_has_no_picture_shows_its_first_letter(shop: Storefront, slug: str) -> None:
+    for path in ("/", f"/products/{slug}"):
+        assert 'data-initial="T"' in (await shop.visitor().get(path)).text
 
 
 async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
