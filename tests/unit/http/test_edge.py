@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from litestar.utils import normalize_path
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from structlog.testing import capture_logs
@@ -354,3 +355,49 @@ async def test_requests_leave_no_cycles_behind() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "//", "///", "", "*", "login", "/login", "//login", "/login/", "/api/v1//login"),
+        *("/api//v1///login//", "/api/v1/../login", "/./login", "/%2F", "/ /login", "/login/ "),
+    ],
+)
+async def test_everything_sees_the_path_that_routing_sees(path: str) -> None:
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["path"])
+        await hello(scope, receive, send)
+
+    def limiter(scope: Scope) -> None:
+        seen.append(scope["path"])
+
+    await Kit(app, limiter=limiter).ask(path=path)
+    assert seen == [normalize_path(path)] * 2
+
+
+def _page(scope: Scope, status: int, detail: str) -> tuple[list[Header], bytes] | None:
+    if (b"accept", b"text/html") not in scope["headers"]:
+        return None
+    return [(b"content-type", b"text/html")], f"<p>{status} {detail}".encode()
+
+
+async def test_people_are_refused_in_a_page_and_programs_in_a_problem() -> None:
+    kit = Kit(limiter=limited(4.2, 0), page=_page)
+    told = await kit.ask((b"accept", b"text/html"), path="/cart", method="POST")
+    assert told.status == 429
+    assert told.headers[b"content-type"] == b"text/html"
+    assert told.headers[b"retry-after"] == b"5"
+    assert told.headers[b"content-length"] == str(len(told.body)).encode()
+    assert told.body == b"<p>429 Please try again in 5 s."
+    assert (await kit.ask(path="/cart", method="POST")).problem["code"] == "rate-limited"
+
+
+async def test_no_page_tells_of_a_fault_that_may_be_the_pages() -> None:
+    async def broken(_: Scope, __: Receive, ___: Send) -> None:
+        raise RuntimeError
+
+    told = await Kit(broken, page=_page).ask((b"accept", b"text/html"))
+    assert told.problem["code"] == "internal-error"

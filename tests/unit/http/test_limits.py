@@ -103,3 +103,25 @@ async def test_the_rest_is_free() -> None:
 
 async def test_limits_can_be_turned_off() -> None:
     assert make_limiter(MemoryRateLimiter(ManualClock()), enabled=False) is None
+
+
+async def test_an_ipv6_network_is_one_caller_however_its_addresses_are_written() -> None:
+    limit = _limiter()
+    for client in ("2001:db8:1:2::1", "2001:DB8:1:2:0:0:0:9", "2001:db8:1:2:ffff::"):
+        rate = await limit(_scope("/api/v1/login", client=client))
+    assert rate.verdict.wait > 0
+    assert (await limit(_scope("/api/v1/login", client="2001:db8:1:3::1"))).verdict.wait == 0
+
+
+async def test_an_ipv4_address_stays_one_when_it_is_written_as_one_of_ipv6() -> None:
+    limit = _limiter()
+    for client in ("192.0.2.7", "::ffff:192.0.2.7", "::ffff:c000:207"):
+        rate = await limit(_scope("/api/v1/login", client=client))
+    assert rate.verdict.wait > 0
+    assert (await limit(_scope("/api/v1/login", client="::ffff:192.0.2.8"))).verdict.wait == 0
+
+
+@pytest.mark.parametrize("client", ["fe80::1%eth0", "unix:", "", "not:an:address"])
+async def test_strange_addresses_are_counted_all_the_same(client: str) -> None:
+    rate = await _limiter()(_scope("/api/v1/login", client=client))
+    assert rate.policy == "identity"

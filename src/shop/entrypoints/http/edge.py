@@ -43,6 +43,7 @@ _FOR_BROWSERS: tuple[Header, ...] = (
 )
 _PROGRAMS = "/api/"
 _NOT_MODIFIED = 304
+_OURS = 500
 _CLOSE: Header = (b"connection", b"close")
 _CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
 
@@ -58,6 +59,11 @@ class Rate(Struct, frozen=True):
 
 #: None for what is not counted.
 Limiter = Callable[[Scope], Awaitable[Rate] | None]
+
+
+#: Tells a person, by the path and what their browser accepts, in a page why they were refused:
+#: status, detail. Its headers and body, or None for programs.
+Page = Callable[[Scope, int, str], tuple[list[Header], bytes] | None]
 
 
 class Prepared:
@@ -153,8 +159,20 @@ def request_durations() -> Histogram:
     )
 
 
+def _no_pages(_scope: Scope, _status: int, _detail: str) -> None:
+    """Everybody is told in JSON."""
+
+
 def _as_it_came(_scope: Scope) -> None:
     """No proxy stands before this server."""
+
+
+def plain(path: str) -> str:
+    """The path as routing sees it, which looks past doubled slashes and one at the end: what is
+    counted, measured and bounded by its path must be what is answered."""
+    if "//" not in path and path[:1] == "/" != path[-1:]:
+        return path
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 class Edge:
@@ -171,6 +189,7 @@ class Edge:
         access: AccessLog | None = None,
         limiter: Limiter | None = None,
         forwarded: Callable[[Scope], None] = _as_it_came,
+        page: Page = _no_pages,
         bodies: Bodies = Bodies(),
         most: int = 4096,
         clock: Callable[[], float] = time.perf_counter,
@@ -184,6 +203,7 @@ class Edge:
         self._access = access
         self._limiter = limiter
         self._forwarded = forwarded
+        self._page = page
         self._bodies = bodies
         self._most = most
         self._clock = clock
@@ -213,6 +233,7 @@ class Edge:
     async def _work_out(self, scope: Scope, receive: Receive, send: Send, began: float) -> None:
         """Let the app answer, within all bounds."""
         self._forwarded(scope)
+        scope["path"] = plain(scope["path"])
         asked = _Asked.of(scope["headers"])
         request = asked.id if _SANE.fullmatch(asked.id) else self._new_id()
         current = request.decode()
@@ -249,7 +270,7 @@ class Edge:
             log.exception("request_failed", route=_route(scope))
             if status:
                 raise  # half an answer is out: only a broken connection can say so now
-            await _refuse(scope, answer, 500, "Something went wrong on our side.")
+            await self._refuse(scope, answer, _OURS, "Something went wrong on our side.")
         finally:
             self.in_flight -= 1
             self._note(scope, status, self._clock() - began, current)
@@ -265,12 +286,12 @@ class Edge:
         self, scope: Scope, receive: Receive, answer: Send, asked: "_Asked", rate: Rate | None
     ) -> None:
         if self.in_flight > self._most:
-            await _refuse(scope, answer, 503, "Too busy; please try again.", wait=1)
+            await self._refuse(scope, answer, 503, "Too busy; please try again.", wait=1)
         elif rate is not None and rate.verdict.wait > 0:
             wait = math.ceil(rate.verdict.wait)
-            await _refuse(scope, answer, 429, f"Please try again in {wait} s.", wait=wait)
+            await self._refuse(scope, answer, 429, f"Please try again in {wait} s.", wait=wait)
         elif asked.length > self._bodies.most and asked.length > self._bodies.limit(scope["path"]):
-            await _refuse(scope, answer, 413, self._too_large(scope), close=True)
+            await self._refuse(scope, answer, 413, self._too_large(scope), close=True)
         elif asked.chunked:
             await self._counted(scope, receive, answer)
         else:
@@ -299,7 +320,7 @@ class Edge:
                 return message
             if not (started or refused):
                 refused = True
-                await _refuse(scope, answer, 413, self._too_large(scope), close=True)
+                await self._refuse(scope, answer, 413, self._too_large(scope), close=True)
             raise _TooLarge
 
         async def say(message: Message) -> None:
@@ -313,6 +334,28 @@ class Edge:
         except _TooLarge:
             if not refused:
                 raise
+
+    async def _refuse(
+        self,
+        scope: Scope,
+        send: Send,
+        status: int,
+        detail: str,
+        *,
+        wait: int = 0,
+        close: bool = False,
+    ) -> None:
+        # Where we are at fault, it may be the pages that do not work.
+        page = self._page(scope, status, detail) if status != _OURS else None
+        headers, body = page or _problem(scope, status, detail, wait)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        if wait:
+            headers.append((b"retry-after", str(wait).encode()))
+        if close:  # the rest of the body stays unread
+            headers.append(_CLOSE)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})
 
 
 def _route(scope: Scope) -> str:
@@ -335,9 +378,7 @@ def _rate_headers(rate: Rate) -> list[Header]:
     ]
 
 
-async def _refuse(
-    scope: Scope, send: Send, status: int, detail: str, *, wait: int = 0, close: bool = False
-) -> None:
+def _problem(scope: Scope, status: int, detail: str, wait: int) -> tuple[list[Header], bytes]:
     code = _CODES[status]
     problem = _Problem(
         type=f"/problems/{code}",
@@ -349,15 +390,5 @@ async def _refuse(
         request_id=request_id.get(),
         facts={"retry_after": wait} if wait else UNSET,
     )
-    body = msgspec.json.encode(problem)
-    headers: list[Header] = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    if wait:
-        headers.append((b"retry-after", str(wait).encode()))
-    if close:  # the rest of the body stays unread
-        headers.append(_CLOSE)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    return headers, msgspec.json.encode(problem)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable
 from hashlib import blake2b
 
+from shop.core.kernel.places import place_of
 from shop.entrypoints.http.edge import Limiter, Rate, Scope
 from shop.ports.cache import RateLimiter
 
@@ -50,7 +51,7 @@ def make_limiter(
         reads = scope["method"] in _READS and path != _AUTHORIZE
         if first == _SOCIAL or (first in _IDENTITY and not reads):
             client = scope.get("client")
-            return _rate("identity", client[0] if client else "", identity)
+            return _rate("identity", place_of(client[0]) if client else "", identity)
         if first in _IDENTITY:  # looking at one's own account guesses nothing
             caller = _caller(scope) if start > 1 or first == _OAUTH else _visitor(scope)
             return None if caller is None else _rate("account", caller, cart)

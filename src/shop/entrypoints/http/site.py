@@ -7,6 +7,7 @@ from dishka import AsyncContainer
 from litestar import Litestar
 from msgspec import Struct
 
+from shop.core.checkout.terms import Terms
 from shop.core.users.liveness import Liveness
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.http.app import make_app
@@ -16,6 +17,7 @@ from shop.entrypoints.http.edge import Bodies, Edge, LameDuck, request_durations
 from shop.entrypoints.http.fastlane import FastLane
 from shop.entrypoints.http.forwarded import Forwarded, Networks
 from shop.entrypoints.http.limits import make_limiter
+from shop.entrypoints.http.web.refusals import make_page
 from shop.entrypoints.logs import AccessLog
 from shop.entrypoints.metrics import Histogram
 from shop.ports.cache import Cache, RateLimiter
@@ -81,6 +83,7 @@ async def make_site(
             identity=rules.identity_per_minute,
         ),
         forwarded=Forwarded(rules.proxies),
+        page=make_page(app.state.look, (await container.get(Terms)).shop_name),
         bodies=Bodies(uploads=_UPLOADS),
     )
     return Site(app=app, lane=lane, edge=edge, durations=durations)

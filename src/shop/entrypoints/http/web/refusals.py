@@ -4,11 +4,13 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, ExceptionHandlersMap
+from litestar.types import ASGIApp, ExceptionHandlersMap, Scope
 from msgspec import Struct
 
 from shop.core.kernel.errors import Limited, ShopError, Unavailable
+from shop.entrypoints.http import edge
 from shop.entrypoints.http.problems import PROBLEMS, status_of
+from shop.entrypoints.http.web.rendering import Look
 from shop.entrypoints.http.web.replies import html
 
 _TITLES = {
@@ -56,9 +58,22 @@ def told(status: int, detail: str = "", wait: int = 0) -> Told:
     return Told(status, title, _WORDS.get(status, detail), wait)
 
 
-def _for_people(request: Request[Any, Any, Any]) -> bool:
-    path = request.scope["path"]
-    return not path.startswith(_PROGRAMS) and "text/html" in request.headers.get("accept", "")
+def _for_people(scope: Scope | edge.Scope) -> bool:
+    if scope["path"].startswith(_PROGRAMS):
+        return False
+    return any(b"text/html" in value for name, value in scope["headers"] if name == b"accept")
+
+
+def make_page(look: Look, shop: str) -> edge.Page:
+    """What the edge tells people whom it lets no further."""
+
+    def page(scope: edge.Scope, status: int, detail: str) -> tuple[list[edge.Header], bytes] | None:
+        if not _for_people(scope):
+            return None
+        body = look.render("bare.html", told=told(status, detail), shop=shop)
+        return html(body, status=status).headers, body
+
+    return page
 
 
 def _page_or_problem(kind: type[Exception]) -> Any:
@@ -66,7 +81,7 @@ def _page_or_problem(kind: type[Exception]) -> Any:
 
     def handler(request: Request[Any, Any, Any], error: Any) -> Response[Any] | ASGIApp:
         answer: Response[Any] = problem(request, error)  # it also writes the log
-        if not _for_people(request):
+        if not _for_people(request.scope):
             return answer
         status = answer.status_code or _OURS
         detail = error.detail if isinstance(error, (ShopError, HTTPException)) else ""
