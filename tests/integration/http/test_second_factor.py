@@ -12,6 +12,7 @@ from dishka import AsyncContainer
 
 from shop.core.kernel.access import Role
 from shop.core.users.admins import Admins
+from shop.core.users.factors import Factors
 from shop.ports.factors import OneTimeCodes
 from shop.ports.system import Clock
 from shop.settings import Security, Settings
@@ -278,6 +279,14 @@ async def test_of_parallel_steps_with_one_code_one_gets_in(asha: Owner) -> None:
     code = await asha.code()
     steps = [asha.step(ticket, code=code) for ticket in tickets]
     assert sorted(one.status_code for one in await asyncio.gather(*steps)) == [200, 401, 401, 401]
+
+
+async def test_of_wrong_codes_in_parallel_few_are_looked_at(asha: Owner) -> None:
+    await asha.set_up_app()
+    tickets = [await asha.ticket() for _ in range(6)] * 4
+    steps = [asha.step(ticket, code="000000") for ticket in tickets]
+    told = [one.status_code for one in await asyncio.gather(*steps)]
+    assert sorted(told) == [401] * Factors.FREE + [429] * (len(tickets) - Factors.FREE)
 
 
 async def test_of_parallel_steps_with_one_ticket_one_gets_in(asha: Owner) -> None:

@@ -490,7 +490,7 @@ async def test_the_pause_grows_whatever_ticket_is_tried(asha: Person) -> None:
     for pause in (2, 4, 8):
         ticket = await asha.ticket()
         with pytest.raises(TooManyFailures) as slow:
-            await asha.step(ticket, recovery_code=codes[0])
+            await asha.step(ticket, code=await asha.code(1))
         assert slow.value.retry_after == pause
         clock.advance(seconds=pause)
         with pytest.raises(SecondFactorWrong):
@@ -500,6 +500,29 @@ async def test_the_pause_grows_whatever_ticket_is_tried(asha: Person) -> None:
     with pytest.raises(SecondFactorWrong):  # a success forgets the failures
         await asha.step(await asha.ticket(), code="000000")
     await asha.step(await asha.ticket(), recovery_code=codes[1])
+
+
+async def test_a_thief_of_the_password_keeps_nobody_from_what_cannot_be_guessed(
+    asha: Person,
+) -> None:
+    codes = (await asha.set_up_app()).recovery_codes
+    await asha.add_passkey()
+    ticket = await asha.ticket()
+    for _ in range(Factors.FREE - 1):  # which are no guesses at the app's code
+        with pytest.raises(SecondFactorWrong):
+            await asha.step(ticket, recovery_code="x")
+    for _ in range(Factors.FREE):
+        with pytest.raises(SecondFactorWrong):
+            await asha.step(await asha.ticket(), code="000000")
+    with pytest.raises(TooManyFailures):
+        await asha.step(await asha.ticket(), code="000000")
+    ticket = await asha.ticket()
+    options = (await (await asha.scope.get(PasskeySignIn)).ask(ticket)).options
+    await asha.step(ticket, passkey=asha.key.get(options))
+    for _ in range(Factors.FREE):
+        with pytest.raises(SecondFactorWrong):
+            await asha.step(await asha.ticket(), code="000000")
+    await asha.step(await asha.ticket(), recovery_code=codes[0])
 
 
 def test_no_pause_is_longer_than_five_minutes() -> None:
@@ -549,13 +572,14 @@ async def test_a_code_proves_it_too_and_counts_once(asha: Person) -> None:
 
 
 async def test_wrong_codes_are_counted_there_as_well(asha: Person) -> None:
-    await asha.set_up_app()
+    codes = (await asha.set_up_app()).recovery_codes
     apps = await asha.scope.get(AppEnrolment)
     for _ in range(Factors.FREE):
         with pytest.raises(SecondFactorWrong):
             await apps.remove(asha.caller, Proof(code="000000"))
     with pytest.raises(TooManyFailures):
         await apps.remove(asha.caller, Proof(code="000000"))
+    await apps.remove(asha.caller, Proof(code=codes[0]))  # which nobody guesses
 
 
 async def test_a_session_from_before_the_first_factor_is_not_enough(asha: Person) -> None:

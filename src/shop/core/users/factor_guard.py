@@ -117,21 +117,22 @@ class FactorGuard:
             if await self._fresh(caller, factors, now):
                 return factors
             return ProofNeeded("Please give your password, or a code of your second factor.")
-        pause = factors.wait(now).total_seconds() if self._throttled else 0
-        if pause:
-            wait = ceil(pause)
-            return TooManyFailures(f"Too many attempts; please wait {wait} s.", retry_after=wait)
-        passed = self._shown(factors, code, now)
+        passed = self._proving.recovery(factors, code, now)
+        if passed is None:  # no code on paper, which nobody guesses: it may be of the app
+            pause = factors.wait(now).total_seconds() if self._throttled else 0
+            if pause:
+                wait = ceil(pause)
+                return TooManyFailures(
+                    f"Too many attempts; please wait {wait} s.", retry_after=wait
+                )
+            passed = self._of_app(factors, code, now)
         if passed is None:
             await self._changes.store(user, factors.fail(now))
             return SecondFactorWrong("This code is not right, or was used before.")
         spent = () if passed.spent is None else (passed.spent,)
         return await self._changes.store(user, passed.factors.succeed(), *spent)
 
-    def _shown(self, factors: Factors, code: str, now: datetime) -> Passed | None:
-        by_paper = self._proving.recovery(factors, code, now)
-        if by_paper is not None:
-            return by_paper
+    def _of_app(self, factors: Factors, code: str, now: datetime) -> Passed | None:
         try:
             return self._proving.totp(factors, code, now)
         except FactorsUnreadable:
