@@ -46,6 +46,10 @@ class SteadyCache(Cache, Protocol):
         `get` gives the number in ASCII digits.
         """
 
+    @abstractmethod
+    async def discount(self, key: str) -> None:
+        """One less under the key, if there is any. How long it is kept stays the same."""
+
 
 class Verdict(Struct, frozen=True):
     """`wait` is 0 when allowed, else the seconds to wait; `left` is what may still be done now."""

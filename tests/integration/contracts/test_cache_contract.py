@@ -130,6 +130,24 @@ async def test_who_counts_at_once_gets_numbers_of_their_own(replica: Replica) ->
     assert await cache.count("b", MINUTE) == 1
 
 
+@pytest.mark.parametrize("replica", ["memory", "steady"], indirect=True)
+async def test_a_count_goes_down_to_nothing_and_is_kept_no_longer_for_it(replica: Replica) -> None:
+    cache = replica.cache
+    assert isinstance(cache, MemoryCache | SteadyRedisCache)
+    for _ in range(3):
+        await cache.count("a", MINUTE)
+    await asyncio.gather(*(cache.discount("a") for _ in range(2)))
+    assert await cache.get("a") == b"1"
+    for _ in range(2):
+        await cache.discount("a")
+    assert await cache.count("a", MINUTE) == 1
+    await cache.discount("b")
+    assert await cache.get("b") is None
+    await cache.count("b", SOON)
+    await cache.discount("b")
+    await _until(lambda: _gone(cache, "b"))
+
+
 async def test_a_full_window_may_come_at_once(replica: Replica) -> None:
     verdicts = [await replica.limiter.hit("a", 5, 3600) for _ in range(6)]
     assert [one.left for one in verdicts] == [4, 3, 2, 1, 0, 0]

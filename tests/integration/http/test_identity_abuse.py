@@ -323,6 +323,50 @@ async def test_guesses_at_the_answer_are_slowed_down_too(client: Client, mails: 
 # --- guessing -------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+async def slow(shop: AsyncContainer, monkeypatch: pytest.MonkeyPatch) -> FakePasswords:
+    """Passwords that take a while to be looked at, so that the others come meanwhile."""
+    passwords = await shop.get(FakePasswords)
+    verify = passwords.verify
+
+    async def verify_slowly(password: str, hashed: str | None) -> bool:
+        await asyncio.sleep(0.05)
+        return await verify(password, hashed)
+
+    monkeypatch.setattr(passwords, "verify", verify_slowly)
+    return passwords
+
+
+async def test_of_wrong_passwords_in_parallel_few_are_looked_at(
+    client: Client, slow: FakePasswords
+) -> None:
+    await client.sign_up()
+    slow.verified.clear()
+    body = {"email": ASHA["email"], "password": "wrong"}
+    calls = (client.post("/api/v1/login", json=body) for _ in range(40))
+    told = sorted(answer.status_code for answer in await asyncio.gather(*calls))
+    assert told == [401] * OWN.free + [429] * (40 - OWN.free)
+    assert len(slow.verified) == OWN.free
+
+
+async def test_of_guesses_at_the_answer_in_parallel_few_are_looked_at(
+    client: Client, mails: Letterbox, slow: FakePasswords
+) -> None:
+    mine = await client.signed_in()
+    change = {"reset_question": "Where?", "reset_answer": "here"}
+    await client.patch("/api/v1/updateuser", json=change, headers=mine)
+    await client.post("/api/v1/verify-email", json={"token": mails.secret("verify-email")})
+    await client.post("/api/v1/resetpassword", json={"email": ASHA["email"]})
+    body = {"token": mails.secret("reset-password"), "new_password": NEW}
+    guesses = (body | {"reset_answer": f"there {n}"} for n in range(40))
+    slow.verified.clear()
+    path = "/api/v1/resetpassword/confirm"
+    calls = (client.post(path, json=guess) for guess in guesses)
+    told = sorted(answer.status_code for answer in await asyncio.gather(*calls))
+    assert told == [422] * OWN.free + [429] * (40 - OWN.free)
+    assert len(slow.verified) == OWN.free
+
+
 async def test_many_strangers_do_not_keep_the_owner_from_her_account(
     client: Client, shop: AsyncContainer
 ) -> None:

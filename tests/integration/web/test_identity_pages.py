@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from shop.core.kernel.access import Role
+from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.throttle import ACCOUNT, Throttle
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.ports.mail import EmailFilter, EmailReads
@@ -258,9 +259,30 @@ async def test_a_browser_that_was_here_before_is_let_in_whatever_strangers_do(
     throttle = await shop.container.get(Throttle)
     cache: Any = throttle._cache  # noqa: SLF001 - as if the address were another one by now
     cache._kept.clear()  # noqa: SLF001
+
+    async def wrong() -> bool:
+        return False
+
     for number in range(ACCOUNT.free):
-        await throttle.failed(ASHA, f"10.0.0.{number}")
+        assert not await throttle.attempt(ASHA, f"10.0.0.{number}", wrong)
     told = await strange.sign_in(ASHA)
     assert told.status_code == 429
     assert "Too many attempts" in told.text
     assert "Welcome back" in (await known.sign_in(ASHA)).text
+
+
+async def test_who_changes_the_password_is_known_by_the_new_one(shop: Storefront) -> None:
+    await shop.person(ASHA)
+    visitor, old = shop.visitor(), shop.visitor()
+    await visitor.sign_in(ASHA)
+    await old.sign_in(ASHA)
+    security = await visitor.get("/account/security")
+    new = "four green kettles"
+    typed = {"current_password": PASSWORD, "new_password": new}
+    told = await visitor.send(security, "/account/password", **typed)
+    assert told.status_code == 200
+    user = await (await shop.container.get(UserReads)).by_email(ASHA)
+    assert user is not None
+    browsers = await shop.container.get(KnownBrowsers)
+    assert await browsers.find(visitor.client.cookies["shop-known"], user)
+    assert await browsers.find(old.client.cookies["shop-known"], user) == ""

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from shop.adapters.memory.cache import MemoryCache
+from shop.core.kernel.errors import Unavailable
 from shop.core.users.model import IdentityRules, TooManyFailures
-from shop.core.users.throttle import ACCOUNT, ADDRESS, OWN, Throttle
+from shop.core.users.throttle import ACCOUNT, ADDRESS, HOME, OWN, Throttle
 from shop.ports.cache import SteadyCache
 from tests.kit.clock import ManualClock
 
@@ -23,25 +24,77 @@ def throttle(clock: ManualClock) -> Throttle:
     return Throttle(MemoryCache(clock), clock, RULES)
 
 
+async def _wrong() -> bool:
+    return False
+
+
+async def _right() -> bool:
+    return True
+
+
+async def _busy() -> bool:
+    raise Unavailable("Not now.")
+
+
 async def _wait(
     throttle: Throttle, account: str = "asha", address: str = "here", browser: str = ""
 ) -> int:
+    """How long the next attempt has to wait; asking is none."""
     try:
-        await throttle.check(account, address, browser)
+        await throttle.attempt(account, address, _busy, browser)
     except TooManyFailures as error:
         return error.retry_after
+    except Unavailable:
+        pass
     return 0
 
 
-async def _fail(throttle: Throttle, times: int, account: str, address: str) -> None:
+async def _fail(
+    throttle: Throttle, times: int, account: str, address: str, browser: str = ""
+) -> None:
     for _ in range(times):
-        await throttle.failed(account, address)
+        assert not await throttle.attempt(account, address, _wrong, browser)
+
+
+async def _come_in(throttle: Throttle, account: str, address: str, browser: str = "") -> None:
+    assert await throttle.attempt(account, address, _right, browser)
+
+
+class _Slow:
+    """A check that takes until it is told how it ends."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self._end = asyncio.get_running_loop().create_future()
+
+    async def __call__(self) -> bool:
+        self.begun += 1
+        return await asyncio.shield(self._end)
+
+    def end(self, *, right: bool = False) -> None:
+        self._end.set_result(right)
+
+
+async def _burst(throttles: Sequence[Throttle], places: Sequence[tuple[str, str, str]]) -> int:
+    """How many of wrong attempts that are made at once are looked at."""
+    slow = _Slow()
+    tasks = [
+        asyncio.create_task(throttles[n % len(throttles)].attempt(account, address, slow, browser))
+        for n, (account, address, browser) in enumerate(places)
+    ]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    slow.end()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert told.count(False) == slow.begun
+    assert all(one is False or isinstance(one, TooManyFailures) for one in told)
+    return slow.begun
 
 
 async def test_the_pause_doubles_up_to_five_minutes(throttle: Throttle, clock: ManualClock) -> None:
     waits = []
     for _ in range(14):
-        await throttle.failed("asha", "here")
+        await _fail(throttle, 1, "asha", "here")
         waits.append(await _wait(throttle))
         clock.advance(seconds=waits[-1])
     assert waits == [0] * (OWN.free - 1) + [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
@@ -59,11 +112,11 @@ async def test_many_machines_that_guess_for_one_thief_slow_each_other_down(
 ) -> None:
     for number in range(ACCOUNT.free):
         assert await _wait(throttle, "asha", f"machine {number}") == 0
-        await throttle.failed("asha", f"machine {number}")
+        await _fail(throttle, 1, "asha", f"machine {number}")
     assert await _wait(throttle, "asha", "one more machine") == 2
     for number in range(20):
         clock.advance(seconds=30)
-        await throttle.failed("asha", f"machine {number}")
+        await _fail(throttle, 1, "asha", f"machine {number}")
     assert await _wait(throttle, "asha", "one more machine") == 30
     assert await _wait(throttle, "ravi", "one more machine") == 0
 
@@ -71,9 +124,9 @@ async def test_many_machines_that_guess_for_one_thief_slow_each_other_down(
 async def test_the_owner_comes_in_where_she_was_before_whatever_strangers_do(
     throttle: Throttle,
 ) -> None:
-    await throttle.cleared("asha", "home")
+    await _come_in(throttle, "asha", "home")
     for number in range(ACCOUNT.free):
-        await throttle.failed("asha", f"machine {number}")
+        await _fail(throttle, 1, "asha", f"machine {number}")
     assert await _wait(throttle, "asha", "a café") > 0
     assert await _wait(throttle, "asha", "home") == 0
     assert await _wait(throttle, "asha", "a café", browser="her telephone") == 0
@@ -82,9 +135,9 @@ async def test_the_owner_comes_in_where_she_was_before_whatever_strangers_do(
 async def test_a_password_tried_on_everybody_slows_its_address_down(
     throttle: Throttle,
 ) -> None:
-    await throttle.cleared("colleague", "office")
+    await _come_in(throttle, "colleague", "office")
     for number in range(ADDRESS.free):
-        await throttle.failed(f"account {number}", "office")
+        await _fail(throttle, 1, f"account {number}", "office")
     assert await _wait(throttle, "asha", "office") == 2
     assert await _wait(throttle, "asha", "home") == 0
     assert await _wait(throttle, "colleague", "office") == 0
@@ -93,7 +146,7 @@ async def test_a_password_tried_on_everybody_slows_its_address_down(
 
 async def test_what_a_known_browser_does_wrong_counts_for_it_alone(throttle: Throttle) -> None:
     for _ in range(OWN.free):
-        await throttle.failed("asha", "home", "stolen laptop")
+        await _fail(throttle, 1, "asha", "home", "stolen laptop")
     assert await _wait(throttle, "asha", "home", "stolen laptop") > 0
     assert await _wait(throttle, "asha", "home") == 0
 
@@ -103,23 +156,27 @@ async def test_after_a_pause_one_may_try_and_the_others_wait_for_the_outcome(
 ) -> None:
     await _fail(throttle, OWN.free, "asha", "here")
     clock.advance(seconds=2)
-    assert await _wait(throttle) == 0
-    assert await _wait(throttle) == 2
-    await throttle.cleared("asha", "here")
+    slow = _Slow()
+    trying = asyncio.create_task(throttle.attempt("asha", "here", slow))
+    await asyncio.sleep(0.01)
+    assert slow.begun == 1
+    assert await _wait(throttle) == 4
+    slow.end(right=True)
+    assert await trying
     assert await _wait(throttle) == 0
 
 
 async def test_success_forgives(throttle: Throttle) -> None:
     await _fail(throttle, OWN.free - 1, "asha", "here")
-    await throttle.cleared("asha", "here")
-    await throttle.failed("asha", "here")
+    await _come_in(throttle, "asha", "here")
+    await _fail(throttle, 1, "asha", "here")
     assert await _wait(throttle) == 0
 
 
 async def test_time_forgives(throttle: Throttle, clock: ManualClock) -> None:
     await _fail(throttle, OWN.free, "asha", "here")
     clock.advance(timedelta(minutes=16).total_seconds())
-    await throttle.failed("asha", "here")
+    await _fail(throttle, 1, "asha", "here")
     assert await _wait(throttle) == 0
 
 
@@ -127,8 +184,10 @@ async def test_a_thiefs_own_account_does_not_wash_off_what_he_did_to_others(
     throttle: Throttle,
 ) -> None:
     for number in range(ADDRESS.free):
-        await throttle.failed(f"account {number}", "his address")
-        await throttle.cleared("his own account", "his address")
+        await _fail(throttle, 1, f"account {number}", "his address")
+        if number < ADDRESS.free - 1:
+            await _come_in(throttle, "his own account", "his address", f"his browser {number}")
+            await _come_in(throttle, f"his own account {number}", "his address")
     assert await _wait(throttle, "asha", "his address") > 0
 
 
@@ -136,13 +195,13 @@ async def test_a_pause_says_how_long_it_is(throttle: Throttle, clock: ManualCloc
     await _fail(throttle, OWN.free, "asha", "here")
     clock.advance(seconds=0.5)
     with pytest.raises(TooManyFailures) as caught:
-        await throttle.check("asha", "here")
+        await throttle.attempt("asha", "here", _right)
     assert caught.value.facts == {"retry_after": 2}
 
 
 async def test_what_has_no_address_counts_by_account_alone(throttle: Throttle) -> None:
     for number in range(ADDRESS.free):
-        await throttle.failed(f"answer {number}", "")
+        await _fail(throttle, 1, f"answer {number}", "")
     assert await _wait(throttle, "answer x", "") == 0
 
 
@@ -168,6 +227,10 @@ class Shared(SteadyCache):
         await asyncio.sleep(0)
         return await self._kept.count(key, ttl)
 
+    async def discount(self, key: str) -> None:
+        await asyncio.sleep(0)
+        await self._kept.discount(key)
+
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
     ) -> None:
@@ -177,21 +240,104 @@ class Shared(SteadyCache):
         await self._kept.drop(*keys)
 
 
-async def test_failures_of_one_instant_at_several_replicas_are_all_counted(
-    clock: ManualClock,
-) -> None:
+@pytest.fixture
+def replicas(clock: ManualClock) -> list[Throttle]:
     cache = Shared(clock)
-    replicas = [Throttle(cache, clock, RULES) for _ in range(8)]
-    await asyncio.gather(*(replica.failed("asha", "here") for replica in replicas))
-    assert await _wait(replicas[0]) == 2 ** (len(replicas) - OWN.free + 1)
+    return [Throttle(cache, clock, RULES) for _ in range(8)]
+
+
+async def test_of_a_burst_no_more_are_looked_at_than_one_after_the_other(
+    replicas: list[Throttle],
+) -> None:
+    assert await _burst(replicas, [("asha", "here", "")] * 200) == OWN.free
+    assert await _burst(replicas, [("asha", "here", "")] * 200) == 0
+
+
+async def test_nor_of_one_that_many_machines_make_together(replicas: list[Throttle]) -> None:
+    machines = [("asha", f"machine {n}", "") for n in range(3 * ACCOUNT.free)]
+    assert await _burst(replicas, machines) == ACCOUNT.free
+
+
+async def test_nor_of_one_that_one_machine_makes_at_everybody(replicas: list[Throttle]) -> None:
+    everybody = [(f"account {n}", "his address", "") for n in range(2 * ADDRESS.free)]
+    assert await _burst(replicas, everybody) == ADDRESS.free
+
+
+async def test_a_thief_with_many_old_marks_has_few_guesses(replicas: list[Throttle]) -> None:
+    marks = [("asha", "his address", f"mark {n}") for n in range(3 * HOME.free)]
+    assert await _burst(replicas, marks) == HOME.free
+    assert await _wait(replicas[0], "asha", "his address", browser="one more mark") > 0
+    assert await _wait(replicas[0], "asha", "a café") == 0
+    assert await _wait(replicas[0], "ravi", "his address", browser="his mark") == 0
 
 
 async def test_between_pauses_one_attempt_is_made_at_all_replicas_together(
-    clock: ManualClock,
+    replicas: list[Throttle], clock: ManualClock
 ) -> None:
-    cache = Shared(clock)
-    replicas = [Throttle(cache, clock, RULES) for _ in range(8)]
     await _fail(replicas[0], OWN.free, "asha", "here")
     clock.advance(seconds=2)
-    waits = await asyncio.gather(*(_wait(replica) for replica in replicas))
-    assert sorted(waits) == [0] + [2] * 7
+    assert await _burst(replicas, [("asha", "here", "")] * 8) == 1
+
+
+async def test_who_is_refused_makes_no_pause_longer(
+    replicas: list[Throttle], clock: ManualClock
+) -> None:
+    await _fail(replicas[0], OWN.free, "asha", "here")
+    for _ in range(20):
+        with pytest.raises(TooManyFailures):
+            await replicas[0].attempt("asha", "here", _wrong)
+    clock.advance(seconds=2)
+    await _fail(replicas[0], 1, "asha", "here")
+    assert await _wait(replicas[0]) == 4
+
+
+async def test_what_nobody_had_the_time_to_look_at_is_no_failure(
+    throttle: Throttle, clock: ManualClock
+) -> None:
+    for _ in range(3 * OWN.free):
+        with pytest.raises(Unavailable):
+            await throttle.attempt("asha", "here", _busy)
+    await _fail(throttle, OWN.free, "asha", "here")
+    clock.advance(seconds=2)
+    with pytest.raises(Unavailable):
+        await throttle.attempt("asha", "here", _busy)
+    await _come_in(throttle, "asha", "here")
+
+
+async def test_what_ended_with_its_process_is_forgotten_with_the_failures(
+    throttle: Throttle, clock: ManualClock
+) -> None:
+    async def killed() -> bool:
+        raise asyncio.CancelledError
+
+    for _ in range(OWN.free):
+        with pytest.raises(asyncio.CancelledError):
+            await throttle.attempt("asha", "here", killed)
+    assert await _wait(throttle) == 2
+    clock.advance(timedelta(minutes=16).total_seconds())
+    await _fail(throttle, OWN.free - 1, "asha", "here")
+    assert await _wait(throttle) == 0
+
+
+async def test_everybody_behind_one_address_may_come_in_at_once(throttle: Throttle) -> None:
+    for _ in range(3):
+        for number in range(ADDRESS.free - 1):
+            await _come_in(throttle, f"colleague {number}", "office")
+    slow = _Slow()
+    people = [
+        asyncio.create_task(throttle.attempt(f"pupil {n}", "school", slow))
+        for n in range(ADDRESS.free)
+    ]
+    await asyncio.sleep(0.01)
+    slow.end(right=True)
+    assert all(await asyncio.gather(*people))
+    assert await _wait(throttle, "one more pupil", "school") == 0
+
+
+async def test_an_ipv6_network_is_one_place(throttle: Throttle) -> None:
+    for number in range(OWN.free):
+        await _fail(throttle, 1, "asha", f"2001:db8:1:2::{number}")
+    assert await _wait(throttle, "asha", "2001:db8:1:2:ffff::") > 0
+    assert await _wait(throttle, "asha", "2001:db8:1:3::") == 0
+    await _fail(throttle, OWN.free, "ravi", "::ffff:192.0.2.7")
+    assert await _wait(throttle, "ravi", "192.0.2.7") > 0

@@ -44,6 +44,11 @@ class MemoryCache(SteadyCache):
         await self.put(key, b"%d" % many, ttl)
         return many
 
+    async def discount(self, key: str) -> None:
+        many = int(await self.get(key) or b"0")
+        if many > 0:
+            self._kept[key] = b"%d" % (many - 1), self._kept[key][1]
+
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta
     ) -> None:

@@ -46,6 +46,11 @@ end
 return put
 """)
 
+_DISCOUNT = Script("""
+if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end
+return 1
+""")
+
 
 class RedisCache(Cache):
     def __init__(self, line: Line) -> None:
@@ -133,6 +138,10 @@ class SteadyRedisCache(RedisCache, SteadyCache):
         here = await self._own.count(key, ttl)
         answered = await self._line.ask(ask)
         return here if answered is None else answered[0]
+
+    async def discount(self, key: str) -> None:
+        await self._own.discount(key)
+        await self._line.ask(lambda redis: _DISCOUNT(redis, [_PREFIX + key], []))
 
     async def announce(
         self, keys: Sequence[str], value: bytes, ttl: timedelta, *, stale: timedelta

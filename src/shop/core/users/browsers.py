@@ -4,6 +4,8 @@ import hmac
 from hashlib import sha256
 
 from shop.core.users.letters import as_text
+from shop.core.users.model import User
+from shop.core.users.tickets import mark_of
 from shop.ports.system import Ids, Secrets
 
 _NONCE = 12
@@ -14,34 +16,35 @@ _BETWEEN = "~"
 
 
 class KnownBrowsers:
-    """A mark opens nothing: it only tells the owner's browser from strangers who guess."""
+    """A mark opens nothing: it only tells the owner's browser from strangers who guess. It ends
+    with the password, which whoever has got marks by then may have known."""
 
     def __init__(self, secrets: Secrets, ids: Ids) -> None:
         self._secrets = secrets
         self._ids = ids
 
-    async def marked(self, marks: str, account: str) -> str:
+    async def marked(self, marks: str, user: User) -> str:
         """The marks of a browser, with one for that account, which it has just proved."""
-        others = [m for m in marks.split(_BETWEEN) if m and not await self._fits(m, account)]
+        others = [m for m in marks.split(_BETWEEN) if m and not await self._fits(m, user)]
         nonce = as_text(self._ids.secret(_NONCE))
-        new = f"{nonce}.{await self._proof(nonce, account)}"
+        new = f"{nonce}.{await self._proof(nonce, user)}"
         return _BETWEEN.join([new, *others[: _MOST - 1]])
 
-    async def find(self, marks: str, account: str) -> str:
+    async def find(self, marks: str, user: User) -> str:
         """What tells this browser from others, or "" when it never was in that account."""
         if not marks:
             return ""
         for mark in marks.split(_BETWEEN)[:_MOST]:
-            if await self._fits(mark, account):
+            if await self._fits(mark, user):
                 return mark.partition(".")[0]
         return ""
 
-    async def _fits(self, mark: str, account: str) -> bool:
+    async def _fits(self, mark: str, user: User) -> bool:
         nonce, _, proof = mark.partition(".")
-        expected = await self._proof(nonce, account)
+        expected = await self._proof(nonce, user)
         return hmac.compare_digest(proof.encode(errors="replace"), expected.encode())
 
-    async def _proof(self, nonce: str, account: str) -> str:
+    async def _proof(self, nonce: str, user: User) -> str:
         key = await self._secrets.get("known-browsers")
-        told = f"{nonce} {account}".encode(errors="replace")
+        told = nonce.encode(errors="replace") + user.id.bytes + mark_of(user)
         return as_text(hmac.digest(key, told, sha256)[:_PROOF])

@@ -206,18 +206,16 @@ class ResetAnswers:
         """
         if user.reset_answer_hash is None or user.verified_at is None:
             return
-        account = f"answer {user.id}"
-        await self._throttle.check(account, "")
-        given = _plain(answer or "")
-        possible = 0 < len(given) <= _LONGEST_ANSWER
-        if not possible or not await self._passwords.verify(given, user.reset_answer_hash):
-            if given:
-                await self._throttle.failed(account, "")
+        hashed, given = user.reset_answer_hash, _plain(answer or "")
+
+        async def right() -> bool:
+            return len(given) <= _LONGEST_ANSWER and await self._passwords.verify(given, hashed)
+
+        if not given or not await self._throttle.attempt(f"answer {user.id}", "", right):
             raise ResetAnswerWrong(
                 "The answer to the security question is needed, and must be right.",
                 question=user.reset_question,
             )
-        await self._throttle.cleared(account, "")
 
 
 def _plain(answer: str) -> str:

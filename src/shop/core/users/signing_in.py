@@ -58,10 +58,11 @@ class Credentials:
             key = self._emails.parse(email).key
         except Malformed:
             key = email.casefold()
-        browser = await self._browsers.find(marks, key)
-        user = await self._verified(
-            key, password, address, browser, "The e-mail address or the password is wrong."
-        )
+        user = await self._reads.by_email(key)
+        browser = "" if user is None else await self._browsers.find(marks, user)
+        right = await self._right(user, key, password, address, browser)
+        if user is None or not right:
+            raise BadCredentials("The e-mail address or the password is wrong.")
         if user.roles - {Role.CUSTOMER} and await self._policy.known_to_all(user, password):
             raise WeakPassword(
                 "This password is too easy to guess for an account with more than a customer's "
@@ -72,20 +73,19 @@ class Credentials:
     async def confirm(self, user_id: UserId, password: str, address: str) -> User:
         """The same for somebody who is signed in already, who is no stranger here."""
         user = await self._reads.get(user_id)
-        return await self._verified(
-            user.email.key, password, address, "signed in", "The present password is wrong."
-        )
-
-    async def _verified(self, key: str, password: str, address: str, browser: str, no: str) -> User:
-        await self._throttle.check(key, address, browser)
-        user = await self._reads.by_email(key)
-        hashed = user.password_hash if user and len(password) <= LONGEST else None
-        right = await self._passwords.verify(password[:LONGEST], hashed)
-        if user is None or not right:
-            await self._throttle.failed(key, address, browser)
-            raise BadCredentials(no)
-        await self._throttle.cleared(key, address, browser)
+        if not await self._right(user, user.email.key, password, address, "signed in"):
+            raise BadCredentials("The present password is wrong.")
         return user
+
+    async def _right(
+        self, user: User | None, key: str, password: str, address: str, browser: str
+    ) -> bool:
+        hashed = user.password_hash if user and len(password) <= LONGEST else None
+
+        async def check() -> bool:
+            return await self._passwords.verify(password[:LONGEST], hashed)
+
+        return await self._throttle.attempt(key, address, check, browser)
 
     async def renewed(self, user: User, password: str) -> str | None:
         """A hash with today's parameters, where the stored one has others."""

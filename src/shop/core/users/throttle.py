@@ -1,17 +1,24 @@
 """Slows down who guesses."""
 
+from asyncio import gather
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
 
 from msgspec import Struct
 
+from shop.core.kernel.errors import ShopError
+from shop.core.kernel.places import place_of
 from shop.core.users.model import IdentityRules, TooManyFailures
 from shop.ports.cache import SteadyCache
 from shop.ports.system import Clock
 
 _REMEMBERED = timedelta(minutes=15)
 _KNOWN = timedelta(days=30)
+
+#: Whether what somebody showed is right.
+Check = Callable[[], Awaitable[bool]]
 
 
 class Tally(Struct, frozen=True):
@@ -32,8 +39,20 @@ OWN = Tally("own", 5, timedelta(minutes=5))
 #: Of one account from all places that never signed in to it: many machines guess for one thief.
 #: The pause stays short, since its owner may be among them, with a new telephone.
 ACCOUNT = Tally("account", 50, timedelta(seconds=30))
+#: Of one account from all places that are known there: a thief may have been at many of them.
+HOME = Tally("home", 50, timedelta(seconds=30))
 #: Of one address, whatever the accounts: one machine tries a password on everybody.
 ADDRESS = Tally("address", 100, timedelta(minutes=5))
+
+
+class _Attempt(Struct, frozen=True):
+    """`own` and `others` are the keys it was counted under, `claimed` of them those whose pauses
+    it began; `known` is the key of the place."""
+
+    own: str
+    others: list[str]
+    claimed: list[str]
+    known: str
 
 
 class Throttle:
@@ -48,50 +67,83 @@ class Throttle:
         self._clock = clock
         self._on = rules.throttled
 
-    async def check(self, account: str, address: str, browser: str = "") -> None:
-        """Raises `TooManyFailures` while a pause lasts. Between pauses one attempt may be made."""
+    async def attempt(self, account: str, address: str, check: Check, browser: str = "") -> bool:
+        """What `check` says; the place is known from then on where that is yes.
+
+        It counts as a failure until then, or as many as the machine can look at in parallel would
+        be free. What ends between is forgotten with the failures. Raises `TooManyFailures` while
+        a pause lasts; between pauses one attempt may be made.
+        """
         if not self._on:
-            return
-        now = self._clock.now()
-        counted = [
-            (tally.pause(count), _pause(key))
-            for tally, key in await self._tallies(account, address, browser)
-            if (count := int(await self._cache.get(key) or b"0")) >= tally.free
+            return await check()
+        attempt = await self._begin(account, place_of(address), browser)
+        try:
+            right = await check()
+        except ShopError:  # too busy: nothing was looked at
+            await self._take_back(attempt)
+            raise
+        if right:
+            await self._forgive(attempt)
+        return right
+
+    async def _begin(self, account: str, place: str, browser: str) -> _Attempt:
+        known = _key("known", account, place) if place else ""
+        own, *others = await self._tallies(account, place, browser, known)
+        attempt = _Attempt(own[1], [key for _, key in others], [], known)
+        tallies = [own, *others]
+        counts = await gather(*(self._cache.count(key, _REMEMBERED) for _, key in tallies))
+        pauses = [
+            (tally.pause(count), key)
+            for (tally, key), count in zip(tallies, counts, strict=True)
+            if count >= tally.free
         ]
-        pauses = [await self._cache.get(key) for _, key in counted]
-        until = max((_read(pause) for pause in pauses if pause), default=now)
-        if until > now:
-            raise _refusal(until - now)
-        for pause, key in counted:  # nobody else meanwhile, at any replica: the hash takes a while
-            if not await self._cache.add(key, _written(now + pause), pause):
-                raise _refusal(pause)
+        wait = await self._claim(attempt, pauses)
+        if wait:
+            await self._take_back(attempt)
+            raise _refusal(wait)
+        return attempt
 
-    async def failed(self, account: str, address: str, browser: str = "") -> None:
-        if not self._on:
-            return
+    async def _claim(self, attempt: _Attempt, pauses: list[tuple[timedelta, str]]) -> timedelta:
+        """How long to wait. Nothing: the next one has to wait, at any replica."""
         now = self._clock.now()
-        for tally, key in await self._tallies(account, address, browser):
-            pause = tally.pause(await self._cache.count(key, _REMEMBERED))
-            if pause:
-                await self._cache.put(_pause(key), _written(now + pause), pause)
+        lasting = [await self._cache.get(_pause(key)) for _, key in pauses]
+        until = max((_read(pause) for pause in lasting if pause), default=now)
+        if until > now:
+            return until - now
+        for pause, key in pauses:
+            if not await self._cache.add(_pause(key), _written(now + pause), pause):
+                return pause
+            attempt.claimed.append(key)
+        return timedelta(0)
 
-    async def cleared(self, account: str, address: str, browser: str = "") -> None:
-        """Forget the failures of the place, and know it from now on."""
-        if not self._on:
-            return
-        own = _key(OWN.name, account, browser or address)
-        await self._cache.drop(own, _pause(own))
-        if address:
-            await self._cache.put(_key("known", account, address), b"1", _KNOWN)
+    async def _take_back(self, attempt: _Attempt) -> None:
+        await gather(
+            *(self._cache.discount(key) for key in (attempt.own, *attempt.others)),
+            self._cache.drop(*(_pause(key) for key in attempt.claimed)),
+        )
 
-    async def _tallies(self, account: str, address: str, browser: str) -> list[tuple[Tally, str]]:
-        own = OWN, _key(OWN.name, account, browser or address)
-        if browser or not address or await self._cache.get(_key("known", account, address)):
+    async def _forgive(self, attempt: _Attempt) -> None:
+        """Forget the failures of the place; those of the others stay."""
+        pauses = (_pause(key) for key in (attempt.own, *attempt.claimed))
+        await gather(
+            self._cache.drop(attempt.own, *pauses),
+            *(self._cache.discount(key) for key in attempt.others),
+        )
+        if attempt.known:
+            await self._cache.put(attempt.known, b"1", _KNOWN)
+
+    async def _tallies(
+        self, account: str, place: str, browser: str, known: str
+    ) -> list[tuple[Tally, str]]:
+        own = OWN, _key(OWN.name, account, browser or place)
+        if browser or (known and await self._cache.get(known)):
+            return [own, (HOME, _key(HOME.name, account))]
+        if not place:
             return [own]
         return [
             own,
             (ACCOUNT, _key(ACCOUNT.name, account)),
-            (ADDRESS, _key(ADDRESS.name, address)),
+            (ADDRESS, _key(ADDRESS.name, place)),
         ]
 
 

@@ -130,9 +130,14 @@ class Visit:
         async with self.front.container() as scope:
             if before.session_id is not None:
                 await (await scope.get(SignOut)).log_out(before)
+        await self.be_known()
+
+    async def be_known(self) -> None:
+        """Let the browser be known to the account, until its password changes."""
+        async with self.front.container() as scope:
             user = await (await scope.get(Profile)).me(self.caller)
             browsers = await scope.get(KnownBrowsers)
-            self._set("known", await browsers.marked(self.marks, user.email.key), _YEAR)
+            self._set("known", await browsers.marked(self.marks, user), _YEAR)
 
     @property
     def marks(self) -> str:

@@ -227,6 +227,7 @@ async def change_password(
         errors["current_password"] = "This is not your present password."  # noqa: S105 - words
     if errors:
         return await _security(visit, leaving, profile, errors)
+    await visit.be_known()
     return visit.see("/account/security", "password-changed")
 
 
