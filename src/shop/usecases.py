@@ -61,13 +61,14 @@ from shop.core.users.inspecting import Inspection, Revocation
 from shop.core.users.issuing import Issuer
 from shop.core.users.letters import Letters
 from shop.core.users.liveness import Liveness
+from shop.core.users.mail_limit import MailLimit
 from shop.core.users.passwords import NewPassword, PasswordChange, PasswordReset, ResetAnswers
 from shop.core.users.policy import NewPasswords
 from shop.core.users.profile import Profile
 from shop.core.users.proving import Proving
 from shop.core.users.reclaiming import Reclaiming
 from shop.core.users.second_step import PasskeySignIn, SecondSteps
-from shop.core.users.service import Accounts, MailLimit, Resending, Verification
+from shop.core.users.service import Accounts, Resending, Verification
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.signing_in import Credentials, SignIn
 from shop.core.users.social import Presence, ProfileLinks, Recognition, SocialSignIn

@@ -10,6 +10,7 @@ from shop.core.users.factor_facts import (
 )
 from shop.core.users.factors import Factors
 from shop.core.users.letters import Letters
+from shop.core.users.mail_limit import MailLimit
 from shop.core.users.model import User
 from shop.ports.factors import SecondFactors
 from shop.ports.uow import UnitOfWork
@@ -26,10 +27,13 @@ Change = (
 class FactorChanges:
     """Call only inside an open unit of work. The owner is told of every change."""
 
-    def __init__(self, uow: UnitOfWork, factors: SecondFactors, letters: Letters) -> None:
+    def __init__(
+        self, uow: UnitOfWork, factors: SecondFactors, letters: Letters, limit: MailLimit
+    ) -> None:
         self._uow = uow
         self._factors = factors
         self._letters = letters
+        self._limit = limit
 
     async def of(self, user_id: UserId) -> Factors:
         return await self._factors.of(user_id)
@@ -44,7 +48,9 @@ class FactorChanges:
         return saved
 
     async def warn(self, user: User) -> None:
-        """Somebody knows the password, but not the second factor."""
+        """Somebody knows the password, but not the second factor, and may try on and on."""
+        if not await self._limit.allows("refused", user.email.key):
+            return
         await self._letters.notice(
             "second-factor", user, user.email.written, what="refused", method="", left=0
         )

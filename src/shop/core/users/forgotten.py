@@ -2,7 +2,7 @@
 
 from shop.core.users.facts import PasswordResetRequested
 from shop.core.users.letters import Letters
-from shop.core.users.service import MailLimit
+from shop.core.users.mail_limit import MailLimit
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import EmailAddresses, Users
@@ -29,7 +29,7 @@ class Forgotten:
 
     async def ask(self, email: str) -> None:
         key = self._emails.parse(email).key
-        if not await self._limit.allows(key):
+        if not await self._limit.allows("reset", key):
             return
         now = self._clock.now()
         async with self._uow.begin():

@@ -5,6 +5,7 @@ from binascii import Error
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from shop.core.users.mail_limit import MailLimit
 from shop.core.users.model import IdentityRules, MailToken, Purpose, TokenInvalid, User
 from shop.ports.notifications import Letter, Post
 from shop.ports.system import Ids
@@ -16,9 +17,12 @@ _PAGES = {Purpose.VERIFY: "verify-email", Purpose.RESET: "reset-password"}
 class Letters:
     """Call only inside an open unit of work."""
 
-    def __init__(self, tokens: MailTokens, post: Post, ids: Ids, rules: IdentityRules) -> None:
+    def __init__(
+        self, tokens: MailTokens, post: Post, limit: MailLimit, ids: Ids, rules: IdentityRules
+    ) -> None:
         self._tokens = tokens
         self._post = post
+        self._limit = limit
         self._ids = ids
         self._rules = rules
 
@@ -37,7 +41,12 @@ class Letters:
         await self._secret(user, Purpose.RESET, "reset-password", user.email.written, at, lasts)
 
     async def notice(self, template: str, user: User, to: str, **told: object) -> None:
-        """Tell that something has happened to the account."""
+        """Tell that something has happened to the account.
+
+        A mailbox that nobody proved may be a stranger's, who is told of little.
+        """
+        if user.verified_at is None and not await self._limit.allows("notice", user.email.key):
+            return
         letter = Letter(
             dedupe=f"{template}:{self._ids.new()}",
             to=to,

@@ -7,6 +7,7 @@ from shop.core.kernel.access import Caller, Scope
 from shop.core.kernel.errors import Malformed
 from shop.core.users.facts import ProfileChanged
 from shop.core.users.letters import Letters
+from shop.core.users.mail_limit import PROOF, MailLimit
 from shop.core.users.model import EmailAddress, EmailTaken, User
 from shop.core.users.passwords import ResetAnswers
 from shop.core.users.postal import line, phone
@@ -37,6 +38,7 @@ class Profile:
         emails: EmailAddresses,
         answers: ResetAnswers,
         letters: Letters,
+        limit: MailLimit,
         clock: Clock,
     ) -> None:
         self._uow = uow
@@ -45,6 +47,7 @@ class Profile:
         self._emails = emails
         self._answers = answers
         self._letters = letters
+        self._limit = limit
         self._clock = clock
 
     async def me(self, caller: Caller) -> User:
@@ -79,7 +82,8 @@ class Profile:
             return user
         now = self._clock.now()
         asking, fact = user.ask_for_email(email.written, now)
-        await self._letters.change(asking, email.written, now)
+        if await self._limit.allows(PROOF, email.key):  # it may be anybody's
+            await self._letters.change(asking, email.written, now)
         self._uow.emit(fact)
         return asking
 

@@ -5,8 +5,8 @@ from msgspec import Struct
 from shop.core.kernel.ids import UserId
 from shop.core.users.facts import UserRegistered
 from shop.core.users.letters import Letters, hash_of
+from shop.core.users.mail_limit import PROOF, MailLimit
 from shop.core.users.model import (
-    IdentityRules,
     Purpose,
     TokenExpired,
     TokenInvalid,
@@ -14,14 +14,9 @@ from shop.core.users.model import (
 )
 from shop.core.users.policy import NewPasswords
 from shop.core.users.postal import line, phone
-from shop.ports.cache import RateLimiter
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import EmailAddresses, MailTokens, Users
-
-_HOUR = 3600.0
-#: Mails a mailbox gets on request.
-MAILS_AN_HOUR = 5
 
 
 class SignUp(Struct, frozen=True, kw_only=True):
@@ -43,6 +38,7 @@ class Accounts:
         passwords: NewPasswords,
         emails: EmailAddresses,
         letters: Letters,
+        limit: MailLimit,
         ids: Ids,
         clock: Clock,
     ) -> None:
@@ -52,11 +48,13 @@ class Accounts:
         self._passwords = passwords
         self._emails = emails
         self._letters = letters
+        self._limit = limit
         self._ids = ids
         self._clock = clock
 
     async def sign_up(self, command: SignUp) -> User:
-        """Raises `Malformed`, `WeakPassword`, `EmailTaken` or `Unavailable`; mails one link."""
+        """Raises `Malformed`, `WeakPassword`, `EmailTaken` or `Unavailable`; mails one link,
+        unless the mailbox got too many of them: who opens and deletes accounts may mean others."""
         email = self._emails.parse(command.email)
         name = line(command.name, "name")
         contact = phone(command.contact) if command.contact else None
@@ -70,13 +68,15 @@ class Accounts:
             password_hash=password_hash,
             created_at=now,
         ).register()
-        await self._units.run(self._add(user, registered))
+        mails = await self._limit.allows("sign-up", email.key)
+        await self._units.run(self._add(user, registered, mails=mails))
         return user
 
-    async def _add(self, user: User, registered: UserRegistered) -> None:
+    async def _add(self, user: User, registered: UserRegistered, *, mails: bool) -> None:
         async with self._uow.begin():
             await self._users.add(user)
-            await self._letters.verification(user, user.created_at)
+            if mails:
+                await self._letters.verification(user, user.created_at)
             self._uow.emit(registered)
 
 
@@ -118,7 +118,7 @@ class Verification:
             if token.email != user.pending_email:
                 raise TokenExpired("Another address was given meanwhile.")
             changed, moved = user.change_email(self._emails.parse(token.email), now)
-            await self._letters.notice("email-changed", changed, user.email.written)
+            await self._letters.notice("email-changed", user, user.email.written)
             self._uow.emit(moved)
             return await self._users.save(changed)
 
@@ -132,7 +132,7 @@ class Resending:
         users: Users,
         emails: EmailAddresses,
         letters: Letters,
-        limit: "MailLimit",
+        limit: MailLimit,
         clock: Clock,
     ) -> None:
         self._uow = uow
@@ -144,28 +144,14 @@ class Resending:
 
     async def resend(self, email: str) -> None:
         key = self._emails.parse(email).key
-        if not await self._limit.allows(key):
-            return
         async with self._uow.begin():
             user = await self._users.by_email(key)
             if user is None:
                 return
             now = self._clock.now()
-            if user.pending_email is not None:
-                await self._letters.change(user, user.pending_email, now)
-            elif user.verified_at is None:
+            pending = user.pending_email
+            if pending is not None:
+                if await self._limit.allows(PROOF, self._emails.parse(pending).key):
+                    await self._letters.change(user, pending, now)
+            elif user.verified_at is None and await self._limit.allows(PROOF, key):
                 await self._letters.verification(user, now)
-
-
-class MailLimit:
-    """Keeps strangers from filling somebody's mailbox."""
-
-    def __init__(self, limiter: RateLimiter, rules: IdentityRules) -> None:
-        self._limiter = limiter
-        self._on = rules.throttled
-
-    async def allows(self, email_key: str) -> bool:
-        if not self._on:
-            return True
-        verdict = await self._limiter.hit(f"mail:{email_key}", MAILS_AN_HOUR, _HOUR)
-        return verdict.wait == 0
