@@ -22,6 +22,7 @@ from tests.integration.http.test_identity import ASHA, Client, a_client, bearer,
 from tests.kit.clock import ManualClock
 from tests.kit.containers import running, settings_for
 from tests.kit.people import PASSWORD, FakePasswords, Letterbox, identity_app, people
+from tests.kit.stopwatch import stopwatch
 
 DAY = 86_400
 LONG = "a" * 10_000
@@ -318,6 +319,23 @@ async def test_guesses_at_the_answer_are_slowed_down_too(client: Client, mails: 
     for _ in range(OWN.free):
         problem(await client.post(path, json=body), 422, "reset-answer-wrong")
     problem(await client.post(path, json=body | {"reset_answer": "here"}), 429, "rate-limited")
+
+
+# --- who has an account ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/v1/resetpassword", "/api/v1/verify-email/resend"])
+async def test_the_clock_does_not_tell_who_has_an_account(
+    client: Client, mails: Letterbox, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    await client.sign_up()
+    watch, sent, took = stopwatch(monkeypatch), len(mails.letters), []
+    for email in (ASHA["email"], "nobody@example.com"):
+        began = watch.now
+        assert (await client.post(path, json={"email": email})).status_code == 202
+        took.append(round(watch.now - began, 6))
+    assert len(mails.letters) == sent + 1
+    assert took[0] == took[1] > 0
 
 
 # --- guessing -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from shop.core.kernel.access import Role
 from shop.core.users.browsers import KnownBrowsers
+from shop.core.users.service import Accounts, SignUp
 from shop.core.users.throttle import ACCOUNT, Throttle
 from shop.entrypoints.http.web import WEB_ROUTES
 from shop.ports.mail import EmailFilter, EmailReads
@@ -18,6 +19,7 @@ from shop.ports.uow import UnitOfWork
 from shop.ports.users import Passwords, UserReads, Users
 from shop.settings import Passwords as PasswordSettings, Site, Url
 from tests.kit.goods import stocked
+from tests.kit.stopwatch import stopwatch
 from tests.kit.storefront import PASSWORD, SITE, Storefront, Visitor, a_storefront
 
 ASHA = "asha@example.com"
@@ -286,3 +288,25 @@ async def test_who_changes_the_password_is_known_by_the_new_one(shop: Storefront
     browsers = await shop.container.get(KnownBrowsers)
     assert await browsers.find(visitor.client.cookies["shop-known"], user)
     assert await browsers.find(old.client.cookies["shop-known"], user) == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "action"),
+    [("/forgot-password", "/forgot-password"), ("/verify-email", "/verify-email/resend")],
+)
+async def test_the_clock_does_not_tell_who_has_an_account(
+    shop: Storefront, monkeypatch: pytest.MonkeyPatch, page: str, action: str
+) -> None:
+    async with shop.container() as scope:
+        await (await scope.get(Accounts)).sign_up(
+            SignUp(name="Asha", email=ASHA, password=PASSWORD)
+        )
+    visitor, took = shop.visitor(), []
+    there, watch = await visitor.get(page), stopwatch(monkeypatch)
+    for email in (ASHA, "nobody@example.com"):
+        began = watch.now
+        assert (await visitor.submit(there, action, email=email)).is_redirect
+        took.append(round(watch.now - began, 6))
+    reads = await shop.container.get(EmailReads)
+    assert len((await reads.page(EmailFilter(), 9, None)).items) == 1 + 1
+    assert took[0] == took[1] > 0

@@ -1,6 +1,8 @@
 import asyncio
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
 
 from shop.adapters.system.passwords import Argon2Passwords
 from shop.core.kernel.errors import Unavailable
@@ -31,6 +33,23 @@ async def test_nobody_costs_as_much_as_somebody() -> None:
     nobody = _cheap(memory_kib=64)._nobody  # noqa: SLF001 - the point of it
     assert nobody.split("$")[:4] == somebody.split("$")[:4]
     assert len(nobody) == len(somebody)
+
+
+async def test_for_nobody_the_same_is_done_as_for_somebody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passwords, seen = _cheap(), []
+    hashed = await passwords.hash("three green kettles")
+
+    def verify(_: PasswordHasher, hashed: str, text: str) -> bool:
+        seen.append((hashed, text))
+        raise VerificationError
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    for one in (hashed, None):
+        assert not await passwords.verify("four green kettles", one)
+    nobody = passwords._nobody  # noqa: SLF001 - the point of it
+    assert seen == [(one, "four green kettles") for one in (hashed, nobody)]
 
 
 async def test_keyboards_may_spell_a_letter_in_two_ways() -> None:
