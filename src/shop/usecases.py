@@ -64,6 +64,7 @@ from shop.core.users.liveness import Liveness
 from shop.core.users.mail_limit import MailLimit
 from shop.core.users.passwords import NewPassword, PasswordChange, PasswordReset, ResetAnswers
 from shop.core.users.policy import NewPasswords
+from shop.core.users.presence import Presence
 from shop.core.users.profile import Profile
 from shop.core.users.proving import Proving
 from shop.core.users.reclaiming import Reclaiming
@@ -71,7 +72,7 @@ from shop.core.users.second_step import PasskeySignIn, SecondSteps
 from shop.core.users.service import Accounts, Resending, Verification
 from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.signing_in import Credentials, SignIn
-from shop.core.users.social import Presence, ProfileLinks, Recognition, SocialSignIn
+from shop.core.users.social import ProfileLinks, Recognition, SocialSignIn
 from shop.core.users.throttle import Throttle
 from shop.core.users.tidying import IdentityTidying
 from shop.core.users.trips import SocialTrips, TripTidying
@@ -198,6 +199,7 @@ class People(Provider):
     resending = provide(Resending)
     half_sign_ins = provide(HalfSignIns)
     admission = provide(Admission)
+    presence = provide(Presence)
     factor_changes = provide(FactorChanges)
     reclaiming = provide(Reclaiming)
     proving = provide(Proving, scope=Scope.APP)
@@ -240,7 +242,6 @@ class SocialParts(Provider):
     scope = Scope.REQUEST
 
     trips = provide(SocialTrips)
-    presence = provide(Presence)
     recognition = provide(Recognition)
     sign_in = provide(SocialSignIn)
     links = provide(ProfileLinks)

@@ -25,6 +25,8 @@ from shop.core.notifications.model import EmailStatus
 from shop.core.privacy.erasure import AccountErasure, DeleteAccount
 from shop.core.privacy.export import Export
 from shop.core.privacy.model import UserErased
+from shop.core.users.model import User
+from shop.core.users.signing_in import Credentials
 from shop.entrypoints.actors.desks import CartDesk
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
@@ -174,6 +176,26 @@ async def test_an_account_is_deleted_with_its_password_only(shop: Shop) -> None:
     assert (await erase(shop, who)).status_code == 401
     login = {"email": EMAIL, "password": PASSWORD}
     assert (await shop.client.post(f"{API}/login", json=login)).status_code == 401
+
+
+async def test_a_password_that_was_changed_meanwhile_deletes_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asha = await newcomer(shop)
+    confirm = Credentials.confirm
+
+    async def slow(self: Credentials, *given: Any) -> User:
+        monkeypatch.undo()
+        checked = await confirm(self, *given)
+        body = {"current_password": PASSWORD, "new_password": "four green kettles"}
+        answer = await shop.client.post(f"{API}/me/password", json=body, headers=asha)
+        assert answer.status_code == 204, answer.text
+        return checked
+
+    monkeypatch.setattr(Credentials, "confirm", slow)
+    answer = await erase(shop, asha)
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad-credentials")
+    assert (await shop.client.get(f"{API}/me", headers=asha)).status_code == 200
 
 
 async def test_the_address_is_free_again_for_somebody_with_nothing(shop: Shop) -> None:

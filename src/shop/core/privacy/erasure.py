@@ -14,8 +14,8 @@ from shop.core.payments.model import Payment
 from shop.core.privacy.model import LastAdministrator, OrdersOpen, UserErased
 from shop.core.users.liveness import Liveness
 from shop.core.users.model import User
+from shop.core.users.presence import Presence
 from shop.core.users.signing_in import Credentials
-from shop.core.users.social import Presence
 from shop.ports.orders import Orders
 from shop.ports.payments import Payments
 from shop.ports.privacy import Erasing
@@ -42,20 +42,22 @@ class Resolve:
         self._credentials = credentials
         self._presence = presence
 
-    async def by_password(self, caller: Caller, command: DeleteAccount) -> None:
+    async def by_password(self, caller: Caller, command: DeleteAccount) -> User:
         """Raises `Malformed`, `BadCredentials` or `TooManyFailures`; asks nothing of an account
         without a password."""
         user = await self._reads.get(caller.known())
         if user.password_hash is None:
-            return
+            return user
         if not command.current_password:
             raise Malformed(
                 "The present password is needed.", field="current_password", kind="missing"
             )
-        await self._credentials.confirm(user.id, command.current_password, command.address)
+        return await self._credentials.confirm(user.id, command.current_password, command.address)
 
-    async def by_sign_in(self, caller: Caller, user: User) -> None:
-        """Call only inside an open unit of work. Raises `SignInAgain`."""
+    async def by_sign_in(self, caller: Caller, user: User, checked: User) -> None:
+        """Call only inside an open unit of work, with what `by_password` returned. Raises
+        `BadCredentials` or `SignInAgain`."""
+        user.still_as(checked)
         if user.password_hash is None:
             await self._presence.confirm(caller)
 
@@ -110,11 +112,11 @@ class AccountErasure:
         `LastAdministrator`.
         """
         user_id = caller.known()
-        await self._resolve.by_password(caller, command)
+        checked = await self._resolve.by_password(caller, command)
         now = self._clock.now()
         async with self._uow.begin():
             user = await self._users.get(user_id)
-            await self._resolve.by_sign_in(caller, user)
+            await self._resolve.by_sign_in(caller, user, checked)
             if Role.ADMIN in user.roles and await self._erasing.administrators() == [user_id]:
                 raise LastAdministrator(
                     "Somebody must run the shop: make another administrator first."

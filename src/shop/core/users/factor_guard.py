@@ -1,7 +1,7 @@
 """Lets only the owner change factors, not whoever found a browser signed in."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from shop.core.users.factors import (
     SecondFactorWrong,
 )
 from shop.core.users.model import IdentityRules, TooManyFailures, User
+from shop.core.users.presence import RECENT, Presence
 from shop.core.users.proving import Passed, Proving
 from shop.core.users.signing_in import Credentials
 from shop.ports.system import Clock
@@ -25,9 +26,6 @@ from shop.ports.uow import UnitOfWork
 from shop.ports.users import Sessions, Users
 
 T = TypeVar("T")
-
-#: A sign-in this long ago still is one of a moment ago.
-RECENT = timedelta(minutes=15)
 
 #: May return a refusal instead of raising it, when what it stored must be kept.
 Work = Callable[[User, Factors, datetime], Awaitable[T | ShopError]]
@@ -54,6 +52,7 @@ class FactorGuard:
         users: Users,
         sessions: Sessions,
         credentials: Credentials,
+        presence: Presence,
         changes: FactorChanges,
         proving: Proving,
         clock: Clock,
@@ -63,6 +62,7 @@ class FactorGuard:
         self._users = users
         self._sessions = sessions
         self._credentials = credentials
+        self._presence = presence
         self._changes = changes
         self._proving = proving
         self._clock = clock
@@ -76,9 +76,10 @@ class FactorGuard:
         """
         user_id = caller.known()
         if proof.password is not None and proof.code is None:
-            await self._credentials.confirm(user_id, proof.password, proof.address)
+            checked = await self._credentials.confirm(user_id, proof.password, proof.address)
 
             async def known(user: User, factors: Factors, now: datetime) -> T | ShopError:
+                user.still_as(checked)
                 if factors.methods and not await self._two_factors(caller):
                     return ProofNeeded(
                         "Here the password is not enough: please give a code of your second "
@@ -88,16 +89,20 @@ class FactorGuard:
 
             return await self.go_on(caller, known)
 
-        async def checked(user: User, factors: Factors, now: datetime) -> T | ShopError:
+        async def shown(user: User, factors: Factors, now: datetime) -> T | ShopError:
             found = await self._check(caller, user, factors, proof.code, now)
             return found if isinstance(found, ShopError) else await work(user, found, now)
 
-        return await self.go_on(caller, checked)
+        return await self.go_on(caller, shown)
 
     async def go_on(self, caller: Caller, work: Work[T]) -> T:
-        """The same for the second step of something whose first was checked."""
+        """The same for the second step of something whose first was checked.
+
+        Raises `Unauthenticated` where the session has ended meanwhile.
+        """
         user_id = caller.known()
         async with self._uow.begin():
+            await self._presence.lasts(caller)
             user = await self._users.get(user_id)
             done = await work(user, await self._changes.of(user_id), self._clock.now())
         if isinstance(done, ShopError):

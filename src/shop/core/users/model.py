@@ -140,6 +140,14 @@ class User(Struct, frozen=True, kw_only=True):
         changed = replace(self, password_hash=password_hash, pending_email=None)
         return changed, PasswordChanged(user_id=self.id, at=at)
 
+    def still_as(self, checked: "User") -> None:
+        """Raises `BadCredentials` where the password that was checked is not this one any more.
+
+        To check one takes long, and is done before the unit of work that acts on it.
+        """
+        if self.password_hash != checked.password_hash:
+            raise BadCredentials("The password was changed a moment ago.")
+
     def rehash(self, password_hash: str) -> "User":
         """The same password under today's parameters: nothing happened that others must know."""
         return replace(self, password_hash=password_hash)

@@ -118,6 +118,7 @@ class PasswordChange:
         password_hash = await self._new.hash(command.new_password, known)
         async with self._uow.begin():
             user = await self._users.get(known.id)
+            user.still_as(known)
             _, ended = await self._new.store(
                 user, password_hash, self._clock.now(), but=caller.session_id
             )

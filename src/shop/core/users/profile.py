@@ -11,6 +11,7 @@ from shop.core.users.mail_limit import PROOF, MailLimit
 from shop.core.users.model import EmailAddress, EmailTaken, User
 from shop.core.users.passwords import ResetAnswers
 from shop.core.users.postal import line, phone
+from shop.core.users.presence import Presence
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import EmailAddresses, UserReads, Users
@@ -37,6 +38,7 @@ class Profile:
         reads: UserReads,
         emails: EmailAddresses,
         answers: ResetAnswers,
+        presence: Presence,
         letters: Letters,
         limit: MailLimit,
         clock: Clock,
@@ -46,6 +48,7 @@ class Profile:
         self._reads = reads
         self._emails = emails
         self._answers = answers
+        self._presence = presence
         self._letters = letters
         self._limit = limit
         self._clock = clock
@@ -59,12 +62,14 @@ class Profile:
         return await self._reads.get(caller.known(Scope.OPENID))
 
     async def update(self, caller: Caller, change: ProfileChange) -> User:
-        """A new e-mail only waits: a link goes to it. Raises `Malformed` or `EmailTaken`."""
+        """A new e-mail only waits: a link goes to it. Raises `Malformed`, `EmailTaken` or
+        `Unauthenticated`."""
         user_id = caller.known()
         email = UNSET if change.email is UNSET else self._emails.parse(change.email)
         answer = change.reset_answer
         answer_hash = await self._answers.hash(answer) if answer else None
         async with self._uow.begin():
+            await self._presence.lasts(caller)
             before = await self._users.get(user_id)
             user = _told(before, change, answer_hash)
             if user != before:

@@ -71,7 +71,10 @@ class Credentials:
         return user
 
     async def confirm(self, user_id: UserId, password: str, address: str) -> User:
-        """The same for somebody who is signed in already, who is no stranger here."""
+        """The same for somebody who is signed in already, who is no stranger here.
+
+        Whoever acts on it asks `User.still_as` in the unit of work that does.
+        """
         user = await self._reads.get(user_id)
         if not await self._right(user, user.email.key, password, address, "signed in"):
             raise BadCredentials("The present password is wrong.")
@@ -124,8 +127,7 @@ class SignIn:
     ) -> Admitted | SecondFactorRequired:
         async with self._uow.begin():
             user = await self._users.get(known.id)
-            if user.password_hash != known.password_hash:
-                raise BadCredentials("The password was changed a moment ago.")
+            user.still_as(known)
             if renewed is not None:
                 user = await self._users.save(user.rehash(renewed))
             return await self._admission.admit(user, device)

@@ -1,7 +1,5 @@
 """Signing in with a profile of another service, and which profiles an account has."""
 
-from datetime import timedelta
-
 from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import ProfileId, UserId
@@ -14,35 +12,19 @@ from shop.core.users.linked import (
     PasswordFirst,
     ProfileNotFound,
     ProfileTaken,
-    SignInAgain,
     TooManyProfiles,
 )
 from shop.core.users.model import EmailAddress, EmailTaken, User
 from shop.core.users.postal import line
+from shop.core.users.presence import Presence
 from shop.ports.social import Claimed, ProfileReads, Profiles
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
-from shop.ports.users import EmailAddresses, Sessions, Users
+from shop.ports.users import EmailAddresses, Users
 
-#: A sign-in this long ago still is one of a moment ago.
-RECENT = timedelta(minutes=15)
 _TRIES = 3
 #: How a session says that somebody else knew the person.
 _FEDERATED = "fed"
-
-
-class Presence:
-    """Whether the person was here a moment ago, not only their session."""
-
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
-        self._sessions = sessions
-        self._clock = clock
-
-    async def confirm(self, caller: Caller) -> None:
-        """Call only inside an open unit of work. Raises `SignInAgain`."""
-        session = caller.session_id and await self._sessions.find(caller.session_id)
-        if not session or session.created_at + RECENT < self._clock.now():
-            raise SignInAgain("Please sign in again first: this asks for a sign-in just now.")
 
 
 class Recognition:
@@ -192,9 +174,10 @@ class ProfileLinks:
         return user_id
 
     async def link(self, caller: Caller, claimed: Claimed) -> None:
-        """One that is linked already stays as it is. Raises `ProfileTaken`."""
+        """One that is linked already stays as it is. Raises `ProfileTaken` or `Unauthenticated`."""
         user_id = caller.known()
         async with self._uow.begin():
+            await self._presence.lasts(caller)
             user = await self._users.get(user_id)
             known = await self._profiles.find(claimed.issuer, claimed.subject)
             if known is not None and known.user_id == user_id:
