@@ -15,6 +15,7 @@ from litestar import Litestar
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.kernel.access import NOBODY, Caller
 from shop.core.kernel.errors import Unauthenticated
+from shop.core.orders.model import Order
 from shop.entrypoints.actors.desks import SettlementDesk
 from shop.entrypoints.http.api.admin_orders import AdminOrderController, AdminRefundController
 from shop.entrypoints.http.api.live import follow
@@ -354,10 +355,14 @@ async def test_the_live_timeline_goes_on_where_it_was(
     client: httpx.AsyncClient, container: AsyncContainer, order: Shown
 ) -> None:
     reads = await container.get(OrderReads)
+
+    async def look() -> Order:
+        return await reads.get(order.order.id)
+
     duck = LameDuck()
-    told = [part async for part in follow(reads, order.order.id, 0, duck, looks=1)]
+    told = [part async for part in follow(look, 0, duck, looks=1)]
     assert told[1].startswith(b"id: 1\nevent: status\ndata: {")
-    live = follow(reads, order.order.id, 1, duck, pause=0.0)
+    live = follow(look, 1, duck, pause=0.0)
     assert await anext(live) == b"retry: 1000\n\n"
     await press(client, order, "success")
     await deliver(container, client)

@@ -43,6 +43,12 @@ class Shelf(dict[Any, Any]):
         return self.container.registry.get_factory(key) is not None
 
 
+def caller_of(request: HttpRequest) -> Coroutine[Any, Any, Caller]:
+    """Who asks, as far as their token holds now. Raises `Unauthenticated`."""
+    auth: Authenticator = request.app.state.authenticator
+    return auth.caller(header(request.scope, b"authorization"))
+
+
 def served(route: Route) -> Route:
     """Fill the `Given[...]` and `Caller` parameters of a route.
 
@@ -80,8 +86,7 @@ def served(route: Route) -> Route:
         request = kwargs["request"] if own_request else kwargs.pop("request")
         state = request.app.state
         if who is not None:
-            auth: Authenticator = state.authenticator
-            kwargs[who] = await auth.caller(header(request.scope, b"authorization"))
+            kwargs[who] = await caller_of(request)
         before_body(request)
         if body is not None:
             kwargs["data"] = await body.read(request)

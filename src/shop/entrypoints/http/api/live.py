@@ -1,16 +1,15 @@
 """An order's timeline as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
 
-from shop.core.kernel.ids import OrderId
-from shop.core.orders.model import TimelineEntry
+from shop.core.kernel.errors import ShopError
+from shop.core.orders.model import Order, TimelineEntry
 from shop.entrypoints.http.api.views import TimelineView
 from shop.entrypoints.http.edge import LameDuck
-from shop.ports.orders import OrderReads
 
 PAUSE = 0.5
 _BEATS = 30  # looks without news after which a comment keeps proxies from hanging up
@@ -20,8 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def follow(
-    reads: OrderReads,
-    order_id: OrderId,
+    look: Callable[[], Awaitable[Order]],
     after: int,
     duck: LameDuck,
     *,
@@ -30,19 +28,23 @@ async def follow(
 ) -> AsyncIterator[bytes]:
     """What happened after entry number `after`, then what happens, as it is stored.
 
-    It ends when the server begins to stop: the browser then connects anew, to another replica or
-    to the next process, and misses nothing.
+    `look` is asked each time whether this may be seen still: where a session has ended, so has the
+    stream. It ends too when the server begins to stop: the browser then connects anew, to another
+    replica or to the next process, and misses nothing.
     """
     yield b"retry: 1000\n\n"
     quiet = 0
-    for look in range(looks):
-        if look:
+    for turn in range(looks):
+        if turn:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await duck.begun()
         if duck.active:
             return
-        order = await reads.get(order_id)
+        try:
+            order = await look()
+        except ShopError:
+            return  # whoever connects anew is told why
         news = [entry for entry in order.timeline if entry.seq > after]
         for entry in news:
             after = entry.seq

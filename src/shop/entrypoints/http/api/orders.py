@@ -28,9 +28,8 @@ from shop.entrypoints.http.api.views import CheckoutView, OrderView, TimelineVie
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.idempotency import digest_of, key_of
 from shop.entrypoints.http.order_tokens import OrderTokens
-from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.served import Given, HttpRequest, caller_of, served
 from shop.ports.documents import Documents
-from shop.ports.orders import OrderReads
 
 _REPLAYED = (b"idempotent-replayed", b"true")
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
@@ -140,16 +139,20 @@ class OrderController(Controller):
         caller: Caller,
         tokens: Given[OrderTokens],
         lookup: Given[OrderLookup],
-        reads: Given[OrderReads],
         duck: Given[LameDuck],
     ) -> Stream:
         """The timeline live; `Last-Event-ID` resumes it."""
-        order = await lookup.order(OrderId(order_id), tokens.looker(request, caller))
+
+        async def look() -> Order:
+            now = await caller_of(request)
+            return await lookup.order(OrderId(order_id), tokens.looker(request, now))
+
+        await lookup.order(OrderId(order_id), tokens.looker(request, caller))
         last = request.headers.get("last-event-id", "").strip() or "0"
         if not (last.isascii() and last.isdigit() and len(last) < 10):  # noqa: PLR2004
             raise Malformed("Not an id of this stream.", field="Last-Event-ID", kind="format")
         return Stream(
-            follow(reads, order.id, int(last), duck),
+            follow(look, int(last), duck),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
