@@ -113,6 +113,22 @@ async def test_the_way_back_leads_where_somebody_was_going_and_nowhere_else(
     assert str(answer.url) == f"{SITE}/account"
 
 
+async def test_a_long_way_comes_back_whole_or_is_not_begun(
+    shop: Storefront, provider: OidcProvider
+) -> None:
+    state = "s" * 2000  # as long as programs may send one
+    visitor = shop.visitor()
+    way = f"/products?q={state}"
+    left = await visitor.client.get("/auth/acme", params={"next": way})
+    assert max(len(cookie) for cookie in left.headers.get_list("set-cookie")) <= 4096
+    came = provider.visit(left.headers["location"])
+    answer = await visitor.client.get(came.removeprefix(SITE))
+    assert answer.headers["location"] == way
+    left = await shop.visitor().client.get("/auth/acme", params={"next": f"/{'s' * 3000}"})
+    assert left.status_code == 400
+    assert "too long" in left.text
+
+
 async def test_a_guests_cart_comes_along(shop: Storefront, provider: OidcProvider) -> None:
     [variant] = await stocked(shop.container, 5)
     visitor = shop.visitor()

@@ -18,7 +18,8 @@ from shop.ports.uow import UnitOfWork
 
 #: As long as somebody may take at the provider's pages.
 LASTS = timedelta(minutes=10)
-_LONGEST_TICKET = 3000
+#: Of a cookie browsers keep 4096 bytes, its name and terms among them.
+_LONGEST_TICKET = 3900
 _LONGEST_CODE = 4096
 _LOST = "This sign-in was not begun in this browser, or it took too long. Please try again."
 _TEMPORARY = frozenset({"server_error", "temporarily_unavailable"})
@@ -91,7 +92,8 @@ class SocialTrips:
         self._site_url = rules.site_url
 
     async def leave(self, provider: str, *, to: str, linking: UserId | None = None) -> Departure:
-        """Raises `ProviderNotFound` or `ProviderDown`."""
+        """Raises `ProviderNotFound`, `ProviderDown`, or `SocialRefused` where `to` is too long to
+        come back whole: a program that got half of what it sent would take it for forged."""
         trip = Trip(
             provider=provider,
             next=to,
@@ -100,6 +102,12 @@ class SocialTrips:
             secret=self._ids.secret(),
         )
         ticket = urlsafe_b64encode(msgspec.json.encode(trip)).decode().rstrip("=")
+        if len(ticket) > _LONGEST_TICKET:
+            raise SocialRefused(
+                "Where you are going is too long an address to be taken along. Please sign in "
+                "first, and go there afterwards.",
+                cause="next too long",
+            )
         url = await self._providers.address(provider, await self._asking(provider, ticket))
         return Departure(url=url, ticket=ticket)
 

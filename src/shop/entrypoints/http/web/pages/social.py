@@ -35,7 +35,6 @@ log = structlog.get_logger()
 
 _PROFILES = "/account/profiles"
 _TICKET = "social"
-_LONGEST_NEXT = 500
 
 
 @page("/auth/{provider:str}")
@@ -48,7 +47,7 @@ async def leave(
 ) -> Reply:
     """To the provider: to sign in, or from the account page, to link a profile."""
     asked = visit.request.query_params
-    to = local_path(asked.get("next", "")[:_LONGEST_NEXT], "/account")
+    to = local_path(asked.get("next", ""), "/account")
     linking = None
     if token := asked.get("link", ""):
         if not visit.proves(f"link {provider}", token):
@@ -64,7 +63,7 @@ async def leave(
         return visit.see(to)
     try:
         departure = await trips.leave(provider, to=to, linking=linking)
-    except ProviderDown as error:
+    except (ProviderDown, SocialRefused) as error:
         return await _trouble(visit, provider, error)
     visit.hold(_TICKET, departure.ticket, int(LASTS.total_seconds()))
     return see(departure.url)
