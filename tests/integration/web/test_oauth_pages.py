@@ -13,6 +13,7 @@ from shop.core.users.client_keeping import NewClient
 from shop.ports.clients import ClientReads
 from shop.ports.factors import OneTimeCodes
 from shop.ports.system import Clock
+from shop.settings import Providers, SocialProvider, Url
 from tests.kit.clock import ManualClock
 from tests.kit.oauth import AUTHORIZE, BACK, Person, a_client, address, answer_in, only_form
 from tests.kit.people import PASSWORD
@@ -173,3 +174,61 @@ async def test_the_programs_are_not_there_for_staff_and_customers(shop: Storefro
         await visitor.sign_in(email)
         assert (await visitor.get("/admin/clients")).status_code == found
         assert "/admin/clients" not in (await visitor.get("/admin")).text
+
+
+async def test_who_is_sent_to_sign_in_anew_may_do_it_in_the_shop_and_comes_back(
+    shop: Storefront, app: NewClient
+) -> None:
+    """As whoever has no password must: with a passkey or another service."""
+    await shop.person(ASHA)
+    visitor = shop.visitor()
+    await visitor.sign_in(ASHA)
+    clock = await shop.container.get(Clock)
+    assert isinstance(clock, ManualClock)
+    clock.advance(seconds=60)
+    for asked in ({"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}):
+        page = await visitor.get(address(app.client.id, **asked))
+        assert "Sign in another way" in page.text
+        elsewhere = only_form(page) | {"decision": "elsewhere"}
+        door = await visitor.client.post(AUTHORIZE, data=elsewhere)
+        assert door.status_code == 303
+        there = await visitor.client.get(door.headers["location"])
+        assert there.status_code == 200, "who was signed in is sent away no more"
+        clock.advance(seconds=60)
+        back = await visitor.send(there, "/sign-in", email=ASHA, password=PASSWORD)
+        assert "Let A web app in?" in back.text
+        told = answer_in(await visitor.client.post(AUTHORIZE, data=only_form(back)))
+        assert told["state"] == "a state"
+        clock.advance(seconds=60)
+
+
+async def test_nobody_gets_round_a_new_sign_in_by_a_stamp_of_their_own(
+    shop: Storefront, app: NewClient
+) -> None:
+    await shop.person(ASHA)
+    visitor = shop.visitor()
+    page = await visitor.get(address(app.client.id, prompt="login"))
+    [link] = re.findall(r'href="(/sign-in\?next=[^"]+)"', page.text)
+    [way] = parse_qs(urlsplit(link.replace("&amp;", "&")).query)["next"]
+    assert "prompt" not in way
+    clock = await shop.container.get(Clock)
+    assert isinstance(clock, ManualClock)
+    clock.advance(seconds=60)
+    await visitor.sign_in(ASHA)
+    assert "Let A web app in?" in (await visitor.get(way)).text
+    clock.advance(seconds=1)
+    moment = int(clock.now().timestamp())
+    forged = re.sub(r"signed_in_since=\d+", f"signed_in_since={moment - 3600}", way)
+    for stamp in (forged, f"{way}x", re.sub(r"since=[^&]+", "since=1.", way)):
+        assert "password" in only_form(await visitor.get(stamp))
+    clock.advance(seconds=601)  # and a sign-in counts as a new one for a while only
+    assert "password" in only_form(await visitor.get(way))
+
+
+async def test_providers_are_offered_where_a_program_asks(tmp_path: Path) -> None:
+    acme = SocialProvider(client_id="x", issuer=Url("https://id.acme.example"), title="Acme")
+    async with a_storefront(tmp_path, providers=Providers(named={"acme": acme})) as shop:
+        app = await a_client(shop.container)
+        page = await shop.visitor().get(address(app.client.id, prompt="login"))
+        assert "Continue with Acme" in page.text
+        assert "signed_in_since" in page.text

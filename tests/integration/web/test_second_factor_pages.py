@@ -15,6 +15,7 @@ from shop.ports.system import Clock
 from shop.settings import Security
 from tests.kit.authenticator import Authenticator
 from tests.kit.clock import ManualClock
+from tests.kit.oauth import AUTHORIZE, a_client, address, answer_in, only_form
 from tests.kit.storefront import (
     PASSWORD,
     SITE,
@@ -188,6 +189,26 @@ async def test_a_passkey_alone_signs_in(asha: Owner, shop: Storefront) -> None:
     page = await stranger.send(page, "/sign-in/passkey", ticket=begun["ticket"], passkey=shown)
     assert page.status_code == 401
     assert not is_signed_in(stranger)
+
+
+async def test_a_program_that_wants_a_new_sign_in_gets_one_by_passkey(
+    asha: Owner, shop: Storefront
+) -> None:
+    await asha.add_passkey()
+    (await asha.clock()).advance(60)
+    visitor, app = asha.visitor, await a_client(shop.container)
+    page = await visitor.get(address(app.client.id, max_age="0"))
+    typed = {"email": "asha@example.com", "password": PASSWORD}
+    page = await visitor.client.post(AUTHORIZE, data=only_form(page) | typed)
+    assert "Second step" in page.text
+    door = await visitor.client.post(AUTHORIZE, data=only_form(page) | {"decision": "elsewhere"})
+    there = await visitor.get(door.headers["location"])
+    begun = (await visitor.client.post("/api/v1/login/passkey/options")).json()
+    shown = json.dumps(asha.key.get(begun["options"]))
+    (await asha.clock()).advance(60)
+    page = await visitor.send(there, "/sign-in/passkey", ticket=begun["ticket"], passkey=shown)
+    assert "Let A web app in?" in page.text
+    assert "code" in answer_in(await visitor.client.post(AUTHORIZE, data=only_form(page)))
 
 
 async def test_an_old_sign_in_must_prove_itself_before_anything_changes(asha: Owner) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
@@ -19,6 +19,8 @@ _VISIBLE = re.compile(r"[ -~]*")
 #: What a program may send, in the order of RFC 6749, RFC 7636 and OpenID Connect.
 NEEDED = ("response_type", "client_id", "redirect_uri", "code_challenge", "code_challenge_method")
 MORE = ("scope", "state", "nonce", "response_mode", "prompt", "max_age", "login_hint")
+#: What the shop itself adds: only who has signed in since then is asked for consent.
+SINCE = "signed_in_since"
 _UNSUPPORTED = {
     "request": "request_not_supported",
     "request_uri": "request_uri_not_supported",
@@ -27,6 +29,8 @@ _UNSUPPORTED = {
 #: What else is sent is ignored; a hint may be in any script.
 _CHECKED = frozenset({*NEEDED, *MORE}) - {"login_hint"}
 _LONGEST = {"state": 2000, "nonce": 500}
+_ANEW = frozenset({"login", "select_account"})
+_PATH = "/oauth2/authorize"
 _MOST = 64
 #: What a browser and everything on its way take as an address.
 _LONGEST_QUERY = 6000
@@ -68,6 +72,7 @@ class Ask(Struct, frozen=True):
     prompts: frozenset[str]
     max_age: timedelta | None
     given: Mapping[str, str]
+    since: datetime | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -75,9 +80,23 @@ class Ask(Struct, frozen=True):
         return words + sorted(self.asked.scope - _WORDS.keys())
 
     @property
-    def way(self) -> str:
-        """The address that asks the same again."""
-        return f"/oauth2/authorize?{urlencode(self.given)}"
+    def anew(self) -> bool:
+        """Whether it takes a sign-in of its own."""
+        return bool(self.prompts & _ANEW) or self.max_age is not None or self.since is not None
+
+    def way(self, since: str) -> str:
+        """The address that asks the same of whoever comes back to it from signing in elsewhere.
+
+        What asks for a new sign-in would ask for another one there, and another; `since` stands
+        for it, a moment that the session must be newer than.
+        """
+        if not self.anew:
+            return f"{_PATH}?{urlencode(self.given)}"
+        dropped = {"prompt", "max_age", SINCE}
+        given = {name: value for name, value in self.given.items() if name not in dropped}
+        if rest := self.prompts - _ANEW:
+            given["prompt"] = " ".join(sorted(rest))
+        return f"{_PATH}?{urlencode(given | {SINCE: since})}"
 
 
 def checked(given: dict[str, str], client: Client, authorizing: Authorizing) -> Ask:
@@ -112,7 +131,7 @@ def checked(given: dict[str, str], client: Client, authorizing: Authorizing) -> 
         state=given.get("state", ""),
         prompts=prompts,
         max_age=_seconds(given.get("max_age")),
-        given={name: value for name, value in given.items() if name in {*NEEDED, *MORE}},
+        given={name: value for name, value in given.items() if name in {*NEEDED, *MORE, SINCE}},
     )
 
 

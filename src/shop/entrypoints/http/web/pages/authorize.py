@@ -1,11 +1,13 @@
 """The authorization endpoint: who are you, may this program in, and back to it with a code."""
 
-from datetime import timedelta
+import hmac
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import get, post
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shop.core.kernel.errors import Malformed
 from shop.core.users.authorizing import THINKING, Authorizing
@@ -15,11 +17,13 @@ from shop.core.users.factors import SecondFactorRequired, SecondFactorWrong, Tic
 from shop.core.users.model import BadCredentials, TooManyFailures, WeakPassword
 from shop.core.users.profile import Profile
 from shop.core.users.second_step import SecondStep, SecondSteps
+from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.http.served import Given, HttpRequest
 from shop.entrypoints.http.web.authorization import (
     MORE,
     NEEDED,
+    SINCE,
     Ask,
     AskRefused,
     asked_by_post,
@@ -31,7 +35,7 @@ from shop.entrypoints.http.web.authorization_document import AnswerOperation, As
 from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.refusals import Told
 from shop.entrypoints.http.web.replies import Reply, see
-from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visit import Visit, quoted
 from shop.entrypoints.http.web.visited import visited, visited_by_any_form
 from shop.ports.system import Clock
 
@@ -45,6 +49,14 @@ class _Doors(Struct, frozen=True):
     authorizing: Authorizing
     profile: Profile
     clock: Clock
+
+
+class _Acts(Struct, frozen=True):
+    """What the forms do."""
+
+    signing: SignIn
+    second: SecondSteps
+    leaving: SignOut
 
 
 @get(
@@ -86,6 +98,7 @@ async def answer(
     clock: Given[Clock],
     signing: Given[SignIn],
     second: Given[SecondSteps],
+    leaving: Given[SignOut],
 ) -> Reply:
     """Takes the forms of the pages; the last one leads back to the program.
 
@@ -97,8 +110,8 @@ async def answer(
         return see(f"{PATH}?{await asked_by_post(request)}")
     visit.check()
     doors = _Doors(authorizing, profile, clock)
-    given = {name: visit.form[name] for name in (*NEEDED, *MORE) if visit.form[name]}
-    return await _answered(visit, doors, given, None, signing=signing, second=second)
+    given = {name: visit.form[name] for name in (*NEEDED, *MORE, SINCE) if visit.form[name]}
+    return await _answered(visit, doors, given, None, _Acts(signing, second, leaving))
 
 
 async def _answered(
@@ -106,11 +119,9 @@ async def _answered(
     doors: _Doors,
     given: dict[str, str],
     twice: str | None,
-    *,
-    signing: SignIn | None = None,
-    second: SecondSteps | None = None,
+    acts: _Acts | None = None,
 ) -> Reply:
-    """The page or the way back; without `signing` nothing was sent yet."""
+    """The page or the way back; without `acts` nothing was sent yet."""
     redirect_uri = given.get("redirect_uri", "")
     try:
         if twice in {"client_id", "redirect_uri"}:
@@ -124,9 +135,11 @@ async def _answered(
         if twice is not None:
             raise AskRefused("invalid_request", f"{twice} was sent twice.")  # noqa: TRY301
         ask = checked(given, client, doors.authorizing)
-        if signing is None or second is None:
+        if SINCE in given:
+            ask = replace(ask, since=_moment(visit, given[SINCE]) or doors.clock.now())
+        if acts is None:
             return await _first_page(visit, doors, ask)
-        return await _next_page(visit, doors, ask, signing, second)
+        return await _next_page(visit, doors, ask, acts)
     except AskRefused as no:
         said = {"error": no.error, "error_description": no.description}
         return _back(visit, redirect_uri, state or "", said)
@@ -135,26 +148,27 @@ async def _answered(
 async def _first_page(visit: Visit, doors: _Doors, ask: Ask) -> Reply:
     at = await doors.authorizing.signed_in_at(visit.caller)
     stale = at is not None and ask.max_age is not None and doors.clock.now() - at > ask.max_age
+    stale = stale or (ask.since is not None and not _fresh(ask, at, doors.clock))
     if "none" in ask.prompts:
         if at is None or stale:
             raise AskRefused("login_required", "Nobody is signed in here.")
         raise AskRefused("consent_required", "Every consent is asked for.")
     if at is None or stale or ask.prompts & {"login", "select_account"}:
-        return await _sign_in_page(visit, ask)
+        return await _sign_in_page(visit, doors, ask)
     return await _consent_page(visit, doors, ask)
 
 
-async def _next_page(
-    visit: Visit, doors: _Doors, ask: Ask, signing: SignIn, second: SecondSteps
-) -> Reply:
+async def _next_page(visit: Visit, doors: _Doors, ask: Ask, acts: _Acts) -> Reply:
     step, typed = visit.form["step"], visit.form
+    if typed["decision"] == "elsewhere":
+        return await _elsewhere(visit, doors, ask, acts.leaving)
     if step == "sign-in":
-        return await _signed_in(visit, doors, ask, signing)
+        return await _signed_in(visit, doors, ask, acts.signing)
     if step == "second-factor":
-        return await _second_shown(visit, doors, ask, second)
+        return await _second_shown(visit, doors, ask, acts.second)
     at = await doors.authorizing.signed_in_at(visit.caller)
     if step != "consent" or typed["decision"] == "other" or not _fresh(ask, at, doors.clock):
-        return await _sign_in_page(visit, ask)
+        return await _sign_in_page(visit, doors, ask)
     if typed["decision"] == "deny":
         raise AskRefused("access_denied", "The person did not consent.")
     code = await doors.authorizing.grant(visit.caller, ask.asked)
@@ -163,13 +177,46 @@ async def _next_page(
 
 def _fresh(ask: Ask, at: Any, clock: Clock) -> bool:
     """Whether somebody is signed in as newly as the program wants; to consent takes a while."""
-    if at is None:
+    if at is None or (ask.since is not None and at < ask.since):
         return False
-    if ask.max_age is None and "login" not in ask.prompts:
+    if ask.max_age is None and ask.since is None and "login" not in ask.prompts:
         return True
     allowed = max(ask.max_age or timedelta(), THINKING)
     fresh: bool = clock.now() - at <= allowed
     return fresh
+
+
+async def _elsewhere(visit: Visit, doors: _Doors, ask: Ask, leaving: SignOut) -> Reply:
+    """To the shop's own page, with a passkey or another service, and back here from there.
+
+    It sends away whoever is signed in, and so does this: the program, or the person, wants a new
+    sign-in.
+    """
+    way = _way(visit, doors, ask)
+    if visit.caller.user_id is not None:
+        await leaving.log_out(visit.caller)
+        visit.sign_out()
+    return see(f"/sign-in?next={quoted(way)}")
+
+
+def _way(visit: Visit, doors: _Doors, ask: Ask) -> str:
+    moment = int(doors.clock.now().timestamp())
+    return ask.way(f"{moment}.{_signature(visit, moment)}")
+
+
+def _signature(visit: Visit, moment: int) -> str:
+    return visit.front.sign(f"signed in since {moment}")
+
+
+def _moment(visit: Visit, stamp: str) -> datetime | None:
+    """What `_way` stamped; None for what it did not."""
+    text, _, signature = stamp.partition(".")
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):  # noqa: PLR2004 - seconds
+        return None
+    mine = _signature(visit, int(text))
+    if not hmac.compare_digest(mine.encode(), signature.encode("utf-8", "surrogatepass")):
+        return None
+    return datetime.fromtimestamp(int(text), UTC)
 
 
 async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> Reply:
@@ -187,11 +234,11 @@ async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> 
         return await _second_page(visit, ask, more.ticket, more.methods)
     except BadCredentials:
         wrong = Errors({"": "The e-mail address or the password is not right."})
-        return await _sign_in_page(visit, ask, wrong, 401)
+        return await _sign_in_page(visit, doors, ask, wrong, 401)
     except WeakPassword as weak:
-        return await _sign_in_page(visit, ask, Errors({"": weak.detail}), 401)
+        return await _sign_in_page(visit, doors, ask, Errors({"": weak.detail}), 401)
     except TooManyFailures as wait:
-        return await _sign_in_page(visit, ask, Errors({"": wait.detail}), 429)
+        return await _sign_in_page(visit, doors, ask, Errors({"": wait.detail}), 429)
     await visit.sign_in(told.tokens)
     return await _consent_page(visit, doors, ask)
 
@@ -210,25 +257,28 @@ async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSte
     try:
         told = await second.complete(step)
     except TicketInvalid as no:
-        return await _sign_in_page(visit, ask, Errors({"": no.detail}), 401)
+        return await _sign_in_page(visit, doors, ask, Errors({"": no.detail}), 401)
     except (SecondFactorWrong, Malformed) as no:
         methods = await second.methods(ticket)
         return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), 401)
     except TooManyFailures as wait:
         methods = await second.methods(ticket)
-        return await _second_page(visit, ask, ticket, methods, Errors({"": wait.detail}), 429)
+        return await _second_page(
+            visit, doors, ask, ticket, methods, Errors({"": wait.detail}), 429
+        )
     await visit.sign_in(told.tokens)
     return await _consent_page(visit, doors, ask)
 
 
 async def _sign_in_page(
-    visit: Visit, ask: Ask, errors: Errors | None = None, status: int = 200
+    visit: Visit, doors: _Doors, ask: Ask, errors: Errors | None = None, status: int = 200
 ) -> Reply:
     email = visit.form["email"] or ask.given.get("login_hint", "")[:254]
     return await visit.page(
         "authorize_sign_in.html",
         http_status=status,
         ask=ask,
+        way=_way(visit, doors, ask),
         form=Form(email=email),
         errors=errors or Errors(),
     )
