@@ -357,7 +357,8 @@ async def test_the_live_timeline_goes_on_where_it_was(
     reads = await container.get(OrderReads)
 
     async def look() -> Order:
-        return await reads.get(order.order.id)
+        found: Order = await reads.get(order.order.id)
+        return found
 
     duck = LameDuck()
     told = [part async for part in follow(look, 0, duck, looks=1)]

@@ -263,9 +263,7 @@ async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSte
         return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), 401)
     except TooManyFailures as wait:
         methods = await second.methods(ticket)
-        return await _second_page(
-            visit, doors, ask, ticket, methods, Errors({"": wait.detail}), 429
-        )
+        return await _second_page(visit, ask, ticket, methods, Errors({"": wait.detail}), 429)
     await visit.sign_in(told.tokens)
     return await _consent_page(visit, doors, ask)
 
