@@ -40,6 +40,7 @@ from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.inventory.service import Stockroom
 from shop.core.kernel.errors import ShopError
 from shop.core.notifications.queueing import QueuedPost, Sender
+from shop.core.notifications.sealing import SealedLinks
 from shop.core.notifications.service import Mailer, MailRoom
 from shop.core.privacy.erasure import AccountErasure, OrderErasure, Resolve
 from shop.core.privacy.export import Export
@@ -161,6 +162,7 @@ class MailParts(Provider):
     queued = provide(QueuedPost)
     order_mails = provide(OrderMails)
     mailer = provide(Mailer)
+    links = provide(SealedLinks, scope=Scope.APP)
     room = provide(MailRoom)
     audit = provide(Audit)
 

@@ -44,22 +44,6 @@ class Tickets(Protocol):
         """Drop those that expired before then; returns how many."""
 
 
-class Vault(Protocol):
-    """Keeps secrets unreadable at rest."""
-
-    @abstractmethod
-    def seal(self, secret: bytes, context: bytes) -> bytes:
-        """Only `open` with the same context gives it back."""
-
-    @abstractmethod
-    def open(self, sealed: bytes, context: bytes) -> bytes:
-        """Raises `VaultShut` for what this shop's key did not seal."""
-
-
-class VaultShut(Exception):
-    """The key has changed, or somebody changed what was sealed."""
-
-
 class OneTimeCodes(Protocol):
     """Codes that an app shows (RFC 6238)."""
 

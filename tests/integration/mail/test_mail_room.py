@@ -14,6 +14,7 @@ from shop.core.kernel.access import NOBODY, Caller, Role
 from shop.core.kernel.errors import Denied
 from shop.core.kernel.ids import UserId
 from shop.core.notifications.model import MOST_TRIES, Email, EmailStatus
+from shop.core.notifications.sealing import SealedLinks
 from shop.core.notifications.service import Mailer, MailRoom
 from shop.entrypoints.http.api.admin_emails import EmailAdminController
 from shop.entrypoints.http.auth import Authenticator
@@ -66,6 +67,7 @@ async def send(container: AsyncContainer, transport: MailTransport) -> int:
             transport,
             await scope.get(Clock),
             await scope.get(Ids),
+            await scope.get(SealedLinks),
         )
         return await mailer.send_due()
 
@@ -232,6 +234,37 @@ async def test_a_sent_mail_goes_out_again_as_a_copy_once_a_key(
     assert (await client.post(path, headers=key)).json()["id"] == first.json()["id"]
     assert (await client.post(path)).json()["id"] != first.json()["id"]
     assert len(await queued(container)) == 3
+
+
+async def test_the_secret_of_a_mail_is_read_by_its_reader_alone(
+    container: AsyncContainer, client: httpx.AsyncClient
+) -> None:
+    link = "http://shop/reset-password?token=ab_c-d"
+    async with container() as scope:
+        uow, post = await scope.get(UnitOfWork), await scope.get(Post)
+        data = {"name": "Asha", "link": link, "question": None}
+        async with uow.begin():
+            await post.queue(
+                Letter(dedupe="r", to="asha@example.com", template="reset-password", data=data)
+            )
+    [mail] = await queued(container)
+    assert "ab_c-d" not in mail.text + mail.html
+
+    class Reading(MailTransport):
+        async def send(self, email: Email) -> None:
+            assert link in email.text
+            assert link in email.html
+
+    assert await send(container, Moody(refused="asha")) == 1
+    path = f"/api/v1/admin/emails/{mail.id}"
+    assert "token=..." in (await client.get(path)).json()["body"]
+    clock = await container.get(Clock)
+    assert isinstance(clock, ManualClock)
+    clock.advance(60)
+    assert await send(container, Reading()) == 1
+    assert (await queued(container))[0].status is EmailStatus.SENT
+    again = await client.post(f"{path}/resend")
+    assert (again.status_code, again.json()["code"]) == (409, "email-spent")
 
 
 async def test_a_failed_mail_itself_goes_out_again(

@@ -12,6 +12,7 @@ from shop.adapters.mail.smtp import SmtpMail, server_of
 from shop.adapters.mail.smtp_checkup import SmtpCheckup
 from shop.core.checkout.audit import Audit
 from shop.core.notifications.model import UNKNOWN_END, Email, EmailStatus
+from shop.core.notifications.sealing import SealedLinks
 from shop.core.notifications.service import Mailer
 from shop.ports.checkup import Unwell
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
@@ -80,6 +81,7 @@ async def send(container: AsyncContainer, transport: MailTransport) -> None:
             transport,
             await scope.get(Clock),
             await scope.get(Ids),
+            await scope.get(SealedLinks),
         )
         await mailer.send_due()
 

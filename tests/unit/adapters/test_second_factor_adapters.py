@@ -13,7 +13,7 @@ from shop.adapters.system.clock import Uuid7
 from shop.core.kernel.ids import PasskeyId, UserId
 from shop.core.users.factors import Passkey, PasskeyRefused
 from shop.core.users.model import EmailAddress, User
-from shop.ports.factors import VaultShut
+from shop.ports.vault import VaultShut
 from tests.kit.authenticator import Authenticator, b64, unb64
 
 SITE = "http://localhost:8000"

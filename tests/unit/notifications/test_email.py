@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from msgspec.structs import replace
 
+from shop.adapters.factors.vault import AesVault
+from shop.adapters.system.clock import Uuid7
 from shop.core.kernel.ids import EmailId
 from shop.core.notifications.model import (
     LONGEST_SENDING,
@@ -15,6 +18,8 @@ from shop.core.notifications.model import (
     EmailSent,
     EmailStatus,
 )
+from shop.core.notifications.sealing import SealedLinks
+from shop.ports.vault import VaultShut
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MAIL = Email(
@@ -45,6 +50,29 @@ def test_a_mail_that_went_keeps_no_link_that_opens_an_account() -> None:
     assert "ab_c-d" not in sent.text + sent.html
     assert order in sent.text
     assert sent.html == '<a href="https://shop.example/reset-password?token=...">'
+
+
+def test_a_secret_lies_sealed_while_its_mail_waits() -> None:
+    link = "https://shop.example/reset-password?token=ab_c-d"
+    order = "https://shop.example/orders/A1?token=xyz"
+    links = SealedLinks(AesVault(bytes(32), Uuid7()))
+    mail = replace(MAIL, text=f"{link}\n{order}", html=f'<a href="{link}">')
+    sealed = links.seal(mail)
+    assert "ab_c-d" not in sealed.text + sealed.html
+    assert order in sealed.text
+    assert links.open(sealed) == mail
+    assert links.open(mail) == mail  # as former versions stored it
+    assert sealed.hushed() == mail.hushed()
+    with pytest.raises(VaultShut):  # as the text of another mail it says nothing
+        links.open(replace(sealed, id=EmailId(UUID(int=9))))
+
+
+def test_a_mail_whose_secret_is_gone_is_not_sent_again() -> None:
+    link = "https://shop.example/verify-email?token=ab_c-d"
+    mail = replace(MAIL, text=link)
+    assert not mail.spent
+    assert mail.went(NOON)[0].spent
+    assert not MAIL.went(NOON)[0].spent
 
 
 def test_pauses_grow_and_are_spread() -> None:

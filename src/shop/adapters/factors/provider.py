@@ -5,8 +5,9 @@ import asyncio
 from dishka import Provider, Scope, provide
 
 from shop.adapters.factors.vault import KEY, AesVault
-from shop.ports.factors import OneTimeCodes, PasskeyCeremonies, Vault
+from shop.ports.factors import OneTimeCodes, PasskeyCeremonies
 from shop.ports.system import Ids, Secrets
+from shop.ports.vault import Vault
 
 
 class FactorChecks(Provider):

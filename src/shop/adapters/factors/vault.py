@@ -3,8 +3,8 @@
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shop.ports.factors import Vault, VaultShut
 from shop.ports.system import Ids
+from shop.ports.vault import Vault, VaultShut
 
 KEY = 32
 _NONCE = 12

@@ -1,6 +1,7 @@
 """A mail of the shop, from the queue to the post."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -17,7 +18,12 @@ MOST_TRIES = 12
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(hours=2)
 #: Whoever reads such a link before its owner takes the account over; kept copies must not have it.
-_ACCOUNT_LINK = re.compile(r"(/(?:verify-email|reset-password)\?token=)[A-Za-z0-9_-]+")
+#: Sealed ones begin with a sign that no secret has.
+_LINK = r"(/(?:verify-email|reset-password)\?token=)"
+_ACCOUNT_LINK = re.compile(_LINK + r"~?[A-Za-z0-9_-]+")
+_OPEN = re.compile(_LINK + r"([A-Za-z0-9_-]+)")
+_SEALED = re.compile(_LINK + r"~([A-Za-z0-9_-]+)")
+_SPENT = re.compile(_LINK + r"\.\.\.")
 
 
 class EmailNotFound(NotFound):
@@ -26,6 +32,12 @@ class EmailNotFound(NotFound):
 
 class EmailErased(Conflict):
     code = "email-erased"
+
+
+class EmailSpent(Conflict):
+    """The secret link of a mail that was sent is not kept, so there is nothing to send again."""
+
+    code = "email-spent"
 
 
 #: Nobody sends a mail for so long: whoever began and has not said how it ended, is dead.
@@ -116,11 +128,23 @@ class Email(Struct, frozen=True, kw_only=True):
 
     def hushed(self) -> "Email":
         """As it may be shown to others than its reader."""
-        return replace(
-            self,
-            text=_ACCOUNT_LINK.sub(r"\1...", self.text),
-            html=_ACCOUNT_LINK.sub(r"\1...", self.html),
-        )
+        return self._with_links(_ACCOUNT_LINK, lambda link: f"{link[1]}...")
+
+    @property
+    def spent(self) -> bool:
+        """Whether a copy would hold a link that leads nowhere."""
+        return self.status is EmailStatus.SENT and _SPENT.search(self.text) is not None
+
+    def sealed(self, seal: Callable[[str], str]) -> "Email":
+        """With secrets that nobody reads where mails wait."""
+        return self._with_links(_OPEN, lambda link: f"{link[1]}~{seal(link[2])}")
+
+    def opened(self, unseal: Callable[[str], str]) -> "Email":
+        """As its reader gets it; one that was stored before secrets were sealed stays as it is."""
+        return self._with_links(_SEALED, lambda link: link[1] + unseal(link[2]))
+
+    def _with_links(self, which: re.Pattern[str], made: Callable[[re.Match[str]], str]) -> "Email":
+        return replace(self, text=which.sub(made, self.text), html=which.sub(made, self.html))
 
     def leaves(self, at: datetime) -> tuple["Email", EmailFailed | None]:
         """It is about to be handed to the post, unless it has been in doubt twice."""

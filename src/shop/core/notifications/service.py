@@ -18,11 +18,14 @@ from shop.core.notifications.model import (
     EmailErased,
     EmailFailed,
     EmailSent,
+    EmailSpent,
     EmailStatus,
 )
+from shop.core.notifications.sealing import SealedLinks
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport, NotSent
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
+from shop.ports.vault import VaultShut
 
 _AT_ONCE = 8
 #: A round of the mailer.
@@ -46,7 +49,9 @@ class Mailer:
         transport: MailTransport,
         clock: Clock,
         ids: Ids,
+        links: SealedLinks,
     ) -> None:
+        self._links = links
         self._uow = uow
         self._units = units
         self._emails = emails
@@ -90,7 +95,10 @@ class Mailer:
 
     async def _try(self, email: Email) -> Outcome:
         try:
-            await self._transport.send(email)
+            await self._transport.send(self._links.open(email))
+        except VaultShut:
+            changed = "The shop's key has changed since this mail was written."
+            return email.missed(changed, self._clock.now(), 1.0, for_good=True)
         except NotSent as error:
             chance = self._ids.secret(1)[0] / _ALL_OF_BYTE
             now = self._clock.now()
@@ -146,7 +154,8 @@ class MailRoom:
     async def resend(self, caller: Caller, email_id: EmailId, key: str = "") -> Email:
         """Return the mail that goes out: one that failed itself, of a sent one a copy.
 
-        The same idempotency `key` makes no second copy. Raises `EmailNotFound` or `EmailErased`.
+        The same idempotency `key` makes no second copy. Raises `EmailNotFound`, `EmailErased` or
+        `EmailSpent`.
         """
         caller.require(Permission.EMAILS_WRITE)
         now = self._clock.now()
@@ -156,6 +165,11 @@ class MailRoom:
                 return email.hushed()
             if email.status is EmailStatus.ERASED:
                 raise EmailErased("Whoever this mail went to has deleted their account.")
+            if email.spent:
+                raise EmailSpent(
+                    "The secret link of this mail was for its reader alone and is not kept. A new "
+                    "mail with a new link is sent to whoever asks for one."
+                )
             if email.status is EmailStatus.FAILED:
                 [again] = await self._emails.save([email.again(now)])
                 self._uow.log(caller.did("email.resend", email.id, now))

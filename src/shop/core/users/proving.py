@@ -13,7 +13,8 @@ from msgspec import Struct
 from shop.core.kernel.ids import UserId
 from shop.core.users.factor_facts import RecoveryCodeUsed
 from shop.core.users.factors import KEY, OTP, Factors, FactorsUnreadable, PasskeyRefused
-from shop.ports.factors import OneTimeCodes, PasskeyCeremonies, Vault, VaultShut
+from shop.ports.factors import OneTimeCodes, PasskeyCeremonies
+from shop.ports.vault import Vault, VaultShut
 
 _DIGITS = 6
 #: Of a code on paper; 26 letters and digits, in groups that people can copy.

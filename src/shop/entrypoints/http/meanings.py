@@ -32,6 +32,8 @@ MEANINGS: dict[str, str] = {
     "scope is needed; repeating the call does not help.",
     "email-erased": "The mail cannot be sent again: whoever it went to has deleted their account.",
     "email-not-found": "There is no such mail.",
+    "email-spent": "The mail was sent, and its secret link is not kept: whoever asks for a new one "
+    "gets it by a new mail.",
     "email-taken": "Another account has this e-mail address.",
     "email-unproven": "A new account needs an e-mail address that the provider has verified.",
     "export-not-expressible": "The file format has no room for something that a product needs.",
