@@ -12,6 +12,7 @@ import pytest
 
 from shop.core.kernel.access import Role
 from shop.core.kernel.ids import EmailId
+from shop.core.notifications.sealing import SealedLinks
 from shop.ports.mail import EmailReads
 from tests.kit.site import ADMIN, API, HOME, PASSWORD, Shop, a_shop
 
@@ -227,7 +228,8 @@ async def test_somebody_signs_up_by_either_name_and_in(site: Shop) -> None:
         assert set(mail) >= {"id", "to", "from", "subject", "body", "status", "attempts"}
         assert "token=..." in mail["body"]  # the secret is for the mailbox alone
         if mail["status"] == "queued":
-            letter = await (await site.container.get(EmailReads)).get(EmailId(UUID(mail["id"])))
+            kept = await (await site.container.get(EmailReads)).get(EmailId(UUID(mail["id"])))
+            letter = (await site.container.get(SealedLinks)).open(kept)
             await site.settle_down()
     link = re.search(r"\S+[?&]token=(\S+)", letter.text)
     assert link

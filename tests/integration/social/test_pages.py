@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from shop.core.notifications.sealing import SealedLinks
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.passwords import ConfirmReset, PasswordReset
 from shop.ports.mail import EmailFilter, EmailReads
@@ -208,6 +209,7 @@ async def _set_password(shop: Storefront) -> None:
         await (await scope.get(Forgotten)).ask("asha@example.com")
     reads = await shop.container.get(EmailReads)
     [mail, *_] = (await reads.page(EmailFilter(), 10, None)).items
+    mail = (await shop.container.get(SealedLinks)).open(mail)
     token = mail.text.partition("token=")[2].split()[0]
     async with shop.container() as scope:
         reset = await scope.get(PasswordReset)

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from shop.core.kernel.access import Role
+from shop.core.notifications.sealing import SealedLinks
 from shop.core.users.browsers import KnownBrowsers
 from shop.core.users.service import Accounts, SignUp
 from shop.core.users.throttle import ACCOUNT, Throttle
@@ -36,7 +37,8 @@ async def mailed(shop: Storefront) -> str:
     """The path of the link in the newest mail."""
     reads = await shop.container.get(EmailReads)
     page = await reads.page(EmailFilter(recipient=ASHA), 1, None)
-    found = re.search(rf"{SITE}(/\S+token=\S+)", page.items[0].text)
+    mail = (await shop.container.get(SealedLinks)).open(page.items[0])
+    found = re.search(rf"{SITE}(/\S+token=\S+)", mail.text)
     assert found
     return found[1]
 

@@ -16,6 +16,7 @@ from shop.core.checkout.settlement import AttemptFailed
 from shop.core.kernel.access import Role
 from shop.core.kernel.ids import CategoryId
 from shop.core.kernel.money import Money
+from shop.core.notifications.sealing import SealedLinks
 from shop.entrypoints.http.web.forms import amount, local_path
 from shop.entrypoints.http.web.rendering import look_of, money
 from shop.ports.catalog import CatalogReads, ProductFilter, Products, Sort
@@ -433,7 +434,8 @@ async def mailed(shop: Storefront, recipient: str) -> str:
     """The path of the link in the newest mail to somebody."""
     reads = await shop.container.get(EmailReads)
     page = await reads.page(EmailFilter(recipient=recipient), 1, None)
-    found = re.search(rf"{SITE}(/\S+token=\S+)", page.items[0].text)
+    mail = (await shop.container.get(SealedLinks)).open(page.items[0])
+    found = re.search(rf"{SITE}(/\S+token=\S+)", mail.text)
     assert found
     return found[1]
 
