@@ -59,7 +59,7 @@ from shop.core.users.forgotten import Forgotten
 from shop.core.users.grant_tidying import GrantTidying
 from shop.core.users.granting import ClientAuthentication, Granting
 from shop.core.users.inspecting import Inspection, Revocation
-from shop.core.users.issuing import Issuer
+from shop.core.users.issuing import Issuer, RefreshKey
 from shop.core.users.letters import Letters
 from shop.core.users.liveness import Liveness
 from shop.core.users.mail_limit import MailLimit
@@ -191,6 +191,11 @@ class People(Provider):
     liveness = provide(Liveness, scope=Scope.APP)
     mail_limit = provide(MailLimit, scope=Scope.APP)
     issuer = provide(Issuer, scope=Scope.APP)
+
+    @provide(scope=Scope.APP)
+    async def refresh_key(self, secrets: Secrets) -> RefreshKey:
+        return RefreshKey(await secrets.get("refresh-tokens"))
+
     new_passwords = provide(NewPasswords, scope=Scope.APP)
     answers = provide(ResetAnswers, scope=Scope.APP)
     letters = provide(Letters)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from dishka import AsyncContainer
+from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller, Permission, Role
@@ -13,6 +14,7 @@ from shop.core.users.addresses import AddressBook
 from shop.core.users.admins import Admins, DemoLogins
 from shop.core.users.forgotten import Forgotten
 from shop.core.users.inspecting import Revocation
+from shop.core.users.issuing import RefreshToken
 from shop.core.users.model import BadCredentials, GrantInvalid, TooManyAddresses, WeakPassword
 from shop.core.users.service import Accounts, SignUp
 from shop.core.users.sessions import Refreshing
@@ -138,6 +140,42 @@ async def test_parallel_refreshes_of_one_token_get_the_same_successor(
     first = await (await shop.get(Refreshing)).refresh(token, "shop")
     second = await (await shop.get(Refreshing)).refresh(token, "shop")
     assert first.refresh_token == second.refresh_token
+
+
+async def test_a_session_ends_by_its_own_used_tokens_and_by_no_invented_one(
+    shop: AsyncContainer,
+) -> None:
+    await (await shop.get(Accounts)).sign_up(ASHA)
+    first = (await (await shop.get(SignIn)).log_in(LOG_IN)).tokens.refresh_token
+    refreshing = await shop.get(Refreshing)
+    second = (await refreshing.refresh(first, "shop")).refresh_token
+    third = (await refreshing.refresh(second, "shop")).refresh_token
+    known = RefreshToken.parse(first).session_id  # it stands in every access token
+    with pytest.raises(GrantInvalid):
+        await refreshing.refresh(RefreshToken(known, b"s" * 32).text, "shop")
+    fourth = (await refreshing.refresh(third, "shop")).refresh_token
+    with pytest.raises(GrantInvalid):
+        await refreshing.refresh(first, "shop")  # three generations old
+    with pytest.raises(GrantInvalid):
+        await refreshing.refresh(fourth, "shop")
+
+
+async def test_a_refresh_token_of_a_former_version_goes_on(shop: AsyncContainer) -> None:
+    await (await shop.get(Accounts)).sign_up(ASHA)
+    issued = (await (await shop.get(SignIn)).log_in(LOG_IN)).tokens.refresh_token
+    former = RefreshToken(RefreshToken.parse(issued).session_id, b"s" * 32)
+    sessions = (await shop.get(MemoryStore)).table("sessions")
+    session = sessions[former.session_id]
+    sessions[session.id] = replace(session, refresh_hash=former.hash)
+    refreshing = await shop.get(Refreshing)
+    following = (await refreshing.refresh(former.text, "shop")).refresh_token
+    clock = await shop.get(Clock)
+    assert isinstance(clock, ManualClock)
+    clock.advance(seconds=11)
+    with pytest.raises(GrantInvalid):  # it is the one that was used last, so it ends the session
+        await refreshing.refresh(former.text, "shop")
+    with pytest.raises(GrantInvalid):
+        await refreshing.refresh(following, "shop")
 
 
 async def test_another_clients_refresh_token_is_not_valid_here(shop: AsyncContainer) -> None:

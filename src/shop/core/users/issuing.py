@@ -2,6 +2,7 @@
 
 import hmac
 from hashlib import sha256
+from typing import NewType
 from uuid import UUID
 
 from msgspec import Struct
@@ -18,13 +19,17 @@ from shop.core.users.model import (
     TokenInvalid,
     User,
 )
-from shop.ports.system import Clock, Ids, Secrets
+from shop.ports.system import Clock, Ids
 from shop.ports.users import Access, IdentityClaims, Tokens
 
 DEVICE = 200
 SCOPE = Scope.SHOP.value
 _ID = 16
 _SECRET = 32
+_RANDOM = 16  # of the secret; the rest shows that it is ours
+
+#: Of which refresh tokens are made.
+RefreshKey = NewType("RefreshKey", bytes)
 
 
 class TokenPair(Struct, frozen=True, kw_only=True):
@@ -51,7 +56,11 @@ class OwnToken(Struct, frozen=True, kw_only=True):
 
 
 class RefreshToken(Struct, frozen=True):
-    """The session it belongs to, and a secret; used up ones are recognised by the session."""
+    """The session it belongs to, and a secret; used up ones are recognised by the session.
+
+    Half of the secret is a MAC of the rest, so that a token that was used up generations ago can
+    be told from one that never was: whoever read a session's id somewhere must not end it.
+    """
 
     session_id: SessionId
     secret: bytes
@@ -70,6 +79,15 @@ class RefreshToken(Struct, frozen=True):
             raise GrantInvalid("This refresh token is not valid.")
         return cls(SessionId(UUID(bytes=raw[:_ID])), raw[_ID:])
 
+    @classmethod
+    def make(cls, session_id: SessionId, random: bytes, key: bytes) -> "RefreshToken":
+        return cls(session_id, random + _mac(key, session_id, random))
+
+    def made_with(self, key: bytes) -> bool:
+        """Those of former versions, which were random or without MAC, are none of them."""
+        random, mac = self.secret[:_RANDOM], self.secret[_RANDOM:]
+        return hmac.compare_digest(_mac(key, self.session_id, random), mac)
+
     @property
     def text(self) -> str:
         return as_text(self.session_id.bytes + self.secret)
@@ -80,18 +98,20 @@ class RefreshToken(Struct, frozen=True):
 
     def next(self, key: bytes) -> "RefreshToken":
         """Its successor, always the same: a client that asks twice holds one token, not two."""
-        return RefreshToken(
-            self.session_id,
-            hmac.digest(key, b"next:" + self.session_id.bytes + self.secret, sha256),
-        )
+        digest = hmac.digest(key, b"next:" + self.session_id.bytes + self.secret, sha256)
+        return self.make(self.session_id, digest[:_RANDOM], key)
+
+
+def _mac(key: bytes, session_id: SessionId, random: bytes) -> bytes:
+    return hmac.digest(key, b"ours:" + session_id.bytes + random, sha256)[:_RANDOM]
 
 
 class Issuer:
     def __init__(
-        self, tokens: Tokens, secrets: Secrets, ids: Ids, clock: Clock, rules: IdentityRules
+        self, tokens: Tokens, key: RefreshKey, ids: Ids, clock: Clock, rules: IdentityRules
     ) -> None:
         self._tokens = tokens
-        self._secrets = secrets
+        self._key = key
         self._ids = ids
         self._clock = clock
         self._rules = rules
@@ -107,7 +127,8 @@ class Issuer:
     ) -> tuple[Session, SessionStarted, RefreshToken]:
         """A new session, to be stored by the caller; `amr` says how it was begun."""
         now = self._clock.now()
-        refresh = RefreshToken(SessionId(self._ids.new()), self._ids.secret(_SECRET))
+        session_id = SessionId(self._ids.new())
+        refresh = RefreshToken.make(session_id, self._ids.secret(_RANDOM), self._key)
         session, started = Session(
             id=refresh.session_id,
             user_id=user.id,
@@ -122,8 +143,11 @@ class Issuer:
         ).start()
         return session, started, refresh
 
-    async def successor(self, used: RefreshToken) -> RefreshToken:
-        return used.next(await self._secrets.get("refresh-tokens"))
+    def successor(self, used: RefreshToken) -> RefreshToken:
+        return used.next(self._key)
+
+    def issued(self, token: RefreshToken) -> bool:
+        return token.made_with(self._key)
 
     async def pair(
         self,

@@ -43,10 +43,10 @@ class Refreshing:
         """`asked` narrows the access token's scope. Raises `GrantInvalid` or `ScopeInvalid`.
 
         A token that was used before ends its session: somebody has a copy, and nobody can tell
-        which of the two is the thief.
+        which of the two is the thief. One that never was a token of the session ends nothing.
         """
         used = RefreshToken.parse(text)
-        following = await self._issuer.successor(used)
+        following = self._issuer.successor(used)
         now = self._clock.now()
         stolen = False
         async with self._uow.begin():
@@ -59,6 +59,8 @@ class Refreshing:
                 rotated = session.rotate(following.hash, now, self._rules)
                 await self._sessions.save(rotated)
             elif not session.repeats(used.hash, now):
+                if used.hash != session.previous_hash and not self._issuer.issued(used):
+                    raise GrantInvalid("This refresh token is not valid.")
                 ended, fact = session.end("refresh token used twice", now)
                 await self._sessions.save(ended)
                 self._uow.emit(fact)
