@@ -147,6 +147,10 @@ class UserReads(Protocol):
         """Those alive then, the one used last first."""
 
     @abstractmethod
+    async def kept_sessions(self, user_id: UserId) -> list[Session]:
+        """Those that are over too, until they are forgotten; the one used last first."""
+
+    @abstractmethod
     async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
         """As it is now, of whoever is signed in there; None when the session is not alive."""
 

@@ -27,6 +27,7 @@ from shop.core.privacy.export import Export
 from shop.core.privacy.model import UserErased
 from shop.core.users.model import User
 from shop.core.users.signing_in import Credentials
+from shop.core.users.tidying import IdentityTidying
 from shop.entrypoints.actors.desks import CartDesk
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
@@ -126,6 +127,26 @@ async def test_the_export_holds_everything_and_no_secret(shop: Shop) -> None:
     assert welcome["text"] is None  # its link is a secret
     assert "hash" not in answer.text
     assert "token=" not in answer.text.replace("order_token=", "")
+
+
+async def test_the_export_holds_sessions_that_are_over_as_long_as_they_are_kept(
+    shop: Shop,
+) -> None:
+    who = await newcomer(shop)
+    login = {"email": EMAIL, "password": PASSWORD}
+    answer = await shop.client.post(f"{API}/login", json=login, headers={"User-Agent": "old phone"})
+    old = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    assert (await shop.client.post(f"{API}/logout", headers=old)).status_code == 204
+    told = (await shop.client.get(f"{API}/me/export", headers=who)).json()["sessions"]
+    assert [one["device"] for one in told if one["ended_at"]] == ["old phone"]
+    assert len(told) == 2
+    shop.clock.advance(seconds=38 * 86_400)  # a month unused, and a week for late questions
+    async with shop.container() as scope:
+        await (await scope.get(IdentityTidying)).tidy()
+    answer = await shop.client.post(f"{API}/login", json=login)
+    who = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    told = (await shop.client.get(f"{API}/me/export", headers=who)).json()["sessions"]
+    assert [one["ended_at"] for one in told] == [None]
 
 
 async def test_the_export_is_of_one_person(shop: Shop) -> None:

@@ -173,9 +173,11 @@ class MemoryUserReads(UserReads):
         return _addresses(self._store.table("addresses"), user_id)
 
     async def sessions(self, user_id: UserId, at: datetime, limit: int) -> list[Session]:
-        every = self._store.table("sessions").values()
-        mine = [s for s in every if s.user_id == user_id and s.alive(at)]
-        return sorted(mine, key=lambda s: (s.last_used_at, s.id), reverse=True)[:limit]
+        return [s for s in await self.kept_sessions(user_id) if s.alive(at)][:limit]
+
+    async def kept_sessions(self, user_id: UserId) -> list[Session]:
+        mine = [s for s in self._store.table("sessions").values() if s.user_id == user_id]
+        return sorted(mine, key=lambda s: (s.last_used_at, s.id), reverse=True)
 
     async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
         session: Session | None = self._store.table("sessions").get(session_id)

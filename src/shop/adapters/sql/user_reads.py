@@ -40,6 +40,11 @@ _SESSIONS = (
     .order_by(sessions.c.last_used_at.desc(), sessions.c.id.desc())
     .limit(bindparam("most"))
 )
+_KEPT = (
+    sa.select(sessions)
+    .where(sessions.c.user_id == bindparam("user_id"))
+    .order_by(sessions.c.last_used_at.desc(), sessions.c.id.desc())
+)
 _STANDING = (
     sa.select(users.c.roles, sessions.c.amr)
     .join_from(sessions, users)
@@ -82,6 +87,9 @@ class SqlUserReads(UserReads):
     async def sessions(self, user_id: UserId, at: datetime, limit: int) -> list[Session]:
         which = {"user_id": user_id, "at": at, "most": limit}
         return [to_session(row) for row in await self._rows(_SESSIONS, which)]
+
+    async def kept_sessions(self, user_id: UserId) -> list[Session]:
+        return [to_session(row) for row in await self._rows(_KEPT, {"user_id": user_id})]
 
     async def standing(self, session_id: SessionId, at: datetime) -> Standing | None:
         row = await self._one(_STANDING, {"session_id": session_id, "at": at})

@@ -21,10 +21,8 @@ from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.payments import PaymentReads
 from shop.ports.privacy import PersonalReads
 from shop.ports.social import ProfileReads
-from shop.ports.system import Clock
 from shop.ports.users import UserReads
 
-_SESSIONS = 1000
 #: Orders that are read at a time, however many there are.
 _PAGE = 50
 _AN_HOUR = 3600
@@ -60,7 +58,6 @@ class Export:
         orders: OrderReads,
         payments: PaymentReads,
         limiter: RateLimiter,
-        clock: Clock,
         rules: IdentityRules,
     ) -> None:
         self._users = users
@@ -69,7 +66,6 @@ class Export:
         self._orders = orders
         self._payments = payments
         self._limiter = limiter
-        self._clock = clock
         self._limited = rules.throttled
 
     async def person(self, caller: Caller) -> Person:
@@ -85,7 +81,7 @@ class Export:
         return Person(
             user=await self._users.get(user_id),
             addresses=await self._users.addresses(user_id),
-            sessions=await self._users.sessions(user_id, self._clock.now(), _SESSIONS),
+            sessions=await self._users.kept_sessions(user_id),
             profiles=await self._profiles.of(user_id),
             factors=await self._personal.factors(user_id),
             cart=await self._personal.cart(user_id),

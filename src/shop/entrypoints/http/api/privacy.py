@@ -66,6 +66,7 @@ class SessionExport(Struct):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    ended_at: datetime | None
 
     @classmethod
     def of(cls, session: Session) -> "SessionExport":
@@ -77,6 +78,7 @@ class SessionExport(Struct):
             created_at=session.created_at,
             last_used_at=session.last_used_at,
             expires_at=session.expires_at,
+            ended_at=session.ended_at,
         )
 
 
