@@ -134,7 +134,15 @@ class _Lane:
         context: contextvars.Context,
         ended: Callable[[], object],
     ) -> asyncio.Future[T]:
-        return self._thread.submit(partial(context.run, _drive, work), ended)
+        def over() -> None:
+            work.close()  # where it was never begun, as the shop is closed
+            ended()
+
+        try:
+            return self._thread.submit(partial(context.run, _drive, work), over)
+        except BaseException:
+            over()
+            raise
 
     def close(self) -> None:
         self._thread.close(wait=True)
