@@ -1,6 +1,7 @@
 """What only a server can do to a shop: vanish in the middle of a COMMIT, restart, and be shared."""
 
 import asyncio
+import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -26,13 +27,19 @@ from shop.adapters.sql.mysql_checkup import MysqlCheckup
 from shop.adapters.sql.mysql_schema import MysqlSchema
 from shop.adapters.sql.tables import carts, leases
 from shop.core.checkout.audit import Audit
+from shop.core.checkout.cancellation import Cancellation
+from shop.core.checkout.once import Attempt
 from shop.core.checkout.replies import Placed
+from shop.core.checkout.service import Checkout
+from shop.core.kernel.access import Caller
 from shop.core.kernel.errors import Invalid, StaleWrite, Unavailable
-from shop.core.kernel.ids import RefundId, VariantId
+from shop.core.kernel.ids import OrderId, RefundId, VariantId
 from shop.core.kernel.money import Money
+from shop.core.orders.model import PaymentMethod
 from shop.core.payments.model import Refund
 from shop.ports.cart import Carts
 from shop.ports.checkup import Unwell
+from shop.ports.idempotency import IdempotencyKey
 from shop.ports.mail import Emails
 from shop.ports.notifications import Letter, Post
 from shop.ports.outbox import Outbox
@@ -45,6 +52,7 @@ from tests.kit.certificates import Certificate
 from tests.kit.containers import running, settings_for
 from tests.kit.databases import DATABASES, on, query
 from tests.kit.goods import on_shelf, stocked
+from tests.kit.orders import an_order, staff, using
 from tests.kit.servers import MYSQL, Process
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -648,6 +656,72 @@ async def test_two_processes_never_sell_more_than_there_is(tmp_path: Path) -> No
         assert report.findings == []
         waiting = await (await other.get(Outbox)).oldest(500)
         assert len({event.id for event in waiting}) == len(waiting) >= 5
+
+
+async def test_cash_sales_of_one_product_wait_for_each_other_in_no_circle(tmp_path: Path) -> None:
+    """A line of the ledger holds on to its variant: it has to be written after the stock."""
+    settings = settings_for("mysql", tmp_path)
+    async with running(settings) as shop:
+        [variant] = await stocked(shop, 1000)
+        for turn in range(8):
+            sides = [[f"cart:{turn}-{side}-{n}" for n in range(4)] for side in "ab"]
+            for owner in itertools.chain(*sides):
+                await a_cart(shop, owner, (variant, 1))
+            cash = PaymentMethod.COD
+            orders = [
+                [an_order_for(one, key=one, payment_method=cash) for one in side] for side in sides
+            ]
+            answers = await asyncio.gather(*(check_out(shop, *side) for side in orders))
+            assert all(isinstance(one, Placed) for one in itertools.chain(*answers))
+        assert await on_shelf(shop, variant) == (1000 - 64, 0)
+
+
+async def test_the_order_of_a_twin_elsewhere_is_the_answer_to_what_was_late(
+    tmp_path: Path,
+) -> None:
+    """The twin empties the cart between our look at the keys and our look at the carts."""
+    settings = settings_for("mysql", tmp_path)
+    async with running(settings) as one, running(settings) as other:
+        [variant] = await stocked(one, 5)
+        await a_cart(one, "cart:1", (variant, 1))
+        command = an_order_for("cart:1")
+        first: list[Any] = []
+        async with one() as scope:
+            checkout, carts = await scope.get(Checkout), await scope.get(Carts)
+            find = carts.find
+
+            async def late(owners: Any) -> Any:
+                first.extend(await check_out(other, command))
+                return await find(owners)
+
+            carts.find = late
+            [answer] = await checkout.place_all([command])
+        assert isinstance(first[0], Placed)
+        assert isinstance(answer, Placed)
+        assert (answer.body, answer.replayed) == (first[0].body, True)
+
+
+async def test_twins_of_a_step_get_one_answer(tmp_path: Path) -> None:
+    """Who waits for the order that its twin has locked must not judge by what it saw before."""
+    settings = settings_for("mysql", tmp_path)
+    async with running(settings) as one, running(settings) as other:
+        [variant] = await stocked(one, 50)
+        caller = staff(await one.get(Ids))
+        for turn in range(6):
+            order = (await an_order(one, variant, 1, payment_method=PaymentMethod.COD)).order
+            key = IdempotencyKey(f"key-{turn}", caller.name)
+            attempt = Attempt(key=key, digest=b"d" * 32)
+            answers = await asyncio.gather(
+                *(_cancel(shop, caller, order.id, attempt) for shop in (one, other))
+            )
+            assert sorted(answers) == [(b"done", False), (b"done", True)]
+
+
+async def _cancel(
+    shop: AsyncContainer, caller: Caller, order_id: OrderId, attempt: Attempt
+) -> tuple[bytes, bool]:
+    async with using(shop, Cancellation) as cancellation:
+        return await cancellation.by_staff(caller, order_id, "", lambda *_: b"done", attempt)
 
 
 async def _buy(shop: AsyncContainer, variant: VariantId, number: int) -> bool:

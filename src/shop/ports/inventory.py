@@ -23,7 +23,7 @@ class Shelf(Protocol):
 
     @abstractmethod
     async def change(self, changes: Sequence[StockChange]) -> None:
-        """Add to the figures, never below 0 <= held <= on hand.
+        """Add to the figures, never below 0 <= held <= on hand, nor what is not sold so any more.
 
         Tells readers that the catalogue has changed. Raises `StaleWrite` if one of them no
         longer allows it, and then the whole unit must be undone.

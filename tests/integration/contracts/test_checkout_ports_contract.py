@@ -1,7 +1,7 @@
 """What every `Carts`, `Shelf` and `Idempotency` must do."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,10 +10,12 @@ from dishka import AsyncContainer
 from msgspec.structs import replace
 
 from shop.core.cart.model import Cart, CartLine
+from shop.core.catalog.model import ProductStatus
 from shop.core.inventory.model import MoveKind, StockChange, StockMove
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import CartId, LineId, OrderId, VariantId
 from shop.ports.cart import Carts
+from shop.ports.catalog import Products
 from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.uow import UnitOfWork
@@ -129,6 +131,34 @@ async def test_no_more_than_there_is_can_be_taken(
             )
     assert await on_shelf(container, one) == (7, 0)
     assert await on_shelf(container, two) == (7, 0)
+
+
+async def test_nothing_is_taken_at_another_price_than_it_has(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 7, price=12_300)
+    for price, left in ((12_299, 7), (12_300, 6)):
+        taken = StockChange(variant_id=variant, on_hand=-1, sold_at=price)
+        with suppress(StaleWrite):
+            async with unit(container) as scope:
+                await (await scope.get(Shelf)).change([taken])
+        assert await on_shelf(container, variant) == (left, 0)
+
+
+async def test_nothing_is_taken_that_is_not_on_sale_any_more(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 7, price=12_300)
+    async with unit(container) as scope:
+        products = await scope.get(Products)
+        item = (await (await scope.get(Shelf)).find([variant]))[variant]
+        old = await products.get(item.product_id)
+        product, _ = old.changed(NOON, replace(old, status=ProductStatus.DRAFT))
+        await products.save([product])
+    with pytest.raises(StaleWrite):
+        async with unit(container) as scope:
+            await (await scope.get(Shelf)).change(
+                [StockChange(variant_id=variant, held=1, sold_at=12_300)]
+            )
+    async with unit(container) as scope:  # what was bought before is given back all the same
+        await (await scope.get(Shelf)).change([StockChange(variant_id=variant, on_hand=2)])
+    assert await on_shelf(container, variant) == (9, 0)
 
 
 async def test_the_ledger_keeps_every_move(container: AsyncContainer) -> None:

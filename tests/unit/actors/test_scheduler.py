@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from shop.core.kernel.errors import StaleWrite
 from shop.entrypoints.actors.scheduler import Every
 
 
@@ -43,6 +44,20 @@ async def test_what_is_less_than_a_full_round_is_not_repeated() -> None:
     work = Work(8, 8, 7)
     async with running(Every("mailer", 3600, work, full=8)):
         assert work.runs == 3
+
+
+async def test_a_lost_race_ends_the_round_and_not_the_actor() -> None:
+    class Late(Work):
+        async def __call__(self) -> int:
+            await super().__call__()
+            raise StaleWrite("Somebody else was faster.")
+
+    work = Late()
+    actor = Every("expiry", 3600, work)
+    async with running(actor) as task:
+        actor.wake()
+        await settled()
+        assert (work.runs, task.done()) == (2, False)
 
 
 async def test_a_nudge_cuts_the_pause() -> None:

@@ -29,7 +29,8 @@ class MemoryShelf(Shelf):
         for change in changes:
             have: Sellable = shelf[change.variant_id]
             on_hand, held = have.on_hand + change.on_hand, have.held + change.held
-            if not 0 <= held <= on_hand:
+            other = change.sold_at not in {None, have.price.amount if have.on_sale else None}
+            if other or not 0 <= held <= on_hand:
                 raise StaleWrite("Somebody else changed the stock first.")
             shelf[change.variant_id] = replace(have, on_hand=on_hand, held=held)
         changed = self._uow.table("catalog_changes")

@@ -55,6 +55,12 @@ _CHANGE = Hot(
         variants.c.held + bindparam("held_again") >= sa.literal_column("0"),
         variants.c.on_hand + bindparam("on_hand_again")
         >= variants.c.held + bindparam("held_once_more"),
+        sa.or_(
+            bindparam("sold_at", type_=sa.BigInteger).is_(None),
+            sa.and_(
+                variants.c.price == bindparam("sold_at_again"), variants.c.on_sale == sa.true()
+            ),
+        ),
     )
 )
 _RECORD = Hot(stock_moves.insert())
@@ -99,7 +105,7 @@ class SqlShelf(Shelf):
         if not changes:
             return
         rows = [
-            (c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held)
+            (*(c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held), *(c.sold_at,) * 2)
             for c in sorted(changes, key=lambda change: change.variant_id.bytes)
         ]
         await overwrite(self._uow.conn, _CHANGE, rows, "the stock")

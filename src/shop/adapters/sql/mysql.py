@@ -325,7 +325,8 @@ class MysqlDatabase(Database):
                 if not again or error.__cause__ is None or not gone(error.__cause__):
                     raise
             finally:
-                await connection.close()
+                with translated():  # it may go away as well while it is given back
+                    await connection.close()
         raise AssertionError("unreachable")
 
     def busy(self) -> dict[str, float]:

@@ -18,7 +18,7 @@ from shop.ports.system import Ids
 
 
 class Booking:
-    """Call only inside an open unit of work, whose stock rows are locked."""
+    """Call only inside an open unit of work."""
 
     def __init__(
         self,
@@ -57,8 +57,12 @@ class Booking:
     async def take_stock(self, drafts: Sequence[Draft], now: datetime) -> None:
         """Hold what waits for its payment, and take from the shelf what is sold at once.
 
-        Raises `StaleWrite` when somebody else took the last of something meanwhile.
+        Raises `StaleWrite` when somebody else took the last of something meanwhile, or staff
+        changed its price or took it off the shelves.
         """
+        prices = {
+            line.variant_id: line.unit_price for draft in drafts for line in draft.order.lines
+        }
         held: dict[VariantId, int] = defaultdict(int)
         sold: dict[VariantId, int] = defaultdict(int)
         moves: list[StockMove] = []
@@ -77,11 +81,18 @@ class Booking:
                             at=now,
                         )
                     )
-        if moves:
-            await self._shelf.record(moves)
         await self._shelf.change(
             [
-                StockChange(variant_id=v, on_hand=-sold.get(v, 0), held=held.get(v, 0))
-                for v in held.keys() | sold.keys()
+                StockChange(
+                    variant_id=v,
+                    on_hand=-sold.get(v, 0),
+                    held=held.get(v, 0),
+                    sold_at=price,
+                )
+                for v, price in prices.items()
             ]
         )
+        # After that: a line of the ledger holds on to its variant, and of two who hold on to one
+        # neither could change it.
+        if moves:
+            await self._shelf.record(moves)

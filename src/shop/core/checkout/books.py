@@ -229,7 +229,6 @@ class Bookkeeping:
         await self._payments.add([books.payments[id_] for id_ in books.new_payments])
         await self._refunds.add(list(books.new_refunds.values()))
         await self._refunds.save(list(books.changed_refunds.values()))
-        await self._shelf.record(books.moves)
         touched = books.on_hand.keys() | books.held.keys()
         changes = [
             StockChange(
@@ -238,6 +237,7 @@ class Bookkeeping:
             for id_ in touched
         ]
         await self._shelf.change([one for one in changes if one.on_hand or one.held])
+        await self._shelf.record(books.moves)  # after that, as in `Booking.take_stock`
         await self._number(books)
         await self._orders.save([books.orders[id_] for id_ in sorted(books.changed_orders)])
         for fact, by in books.facts:

@@ -3,6 +3,7 @@
 from shop.core.checkout.books import Bookkeeping
 from shop.core.checkout.links import LinkKeeper
 from shop.core.kernel.ids import OrderId
+from shop.core.kernel.insisting import insist
 from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import PaymentStatus
 from shop.ports.orders import OrderReads
@@ -43,7 +44,7 @@ class Expiry:
             except GatewayUnavailable:
                 continue
             closed.append(order.id)
-        return await self._expire(closed) if closed else 0
+        return await insist(lambda: self._expire(closed)) if closed else 0
 
     async def _expire(self, order_ids: list[OrderId]) -> int:
         expired = 0

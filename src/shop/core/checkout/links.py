@@ -13,6 +13,7 @@ from shop.core.checkout.settlement import AttemptFailed, Captured, Report, Settl
 from shop.core.checkout.steps import Answer, Answered
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.ids import OrderId, PaymentId
+from shop.core.kernel.insisting import insist
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import UNPAID, Capture, Link, Payment, PaymentStatus
@@ -128,16 +129,20 @@ class LinkKeeper:
 
     async def attach(self, payment_id: PaymentId, link: Link) -> Payment:
         """Store a link that was just made. A payment closed meanwhile keeps it to be cancelled."""
-        async with self._uow.begin():
-            stored = await self._payments.get(payment_id)
-            if stored.link_id is not None:
-                return stored
-            later = self._clock.now() + self._terms.check_after
-            linked = stored.linked(link.id, link.url)
-            if stored.status in UNPAID:
-                linked = replace(linked, check_at=later)
-            [linked] = await self._payments.save([linked])
-        return linked
+
+        async def store() -> Payment:
+            async with self._uow.begin():
+                stored = await self._payments.get(payment_id)
+                if stored.link_id is not None:
+                    return stored
+                later = self._clock.now() + self._terms.check_after
+                linked = stored.linked(link.id, link.url)
+                if stored.status in UNPAID:
+                    linked = replace(linked, check_at=later)
+                [linked] = await self._payments.save([linked])
+            return linked
+
+        return await insist(store)
 
     async def settle(self, payment_id: PaymentId, link: Link) -> None:
         """Settle what was captured through the link. Harmless when it is known already."""
@@ -151,17 +156,19 @@ class LinkKeeper:
                 raise answer
 
     async def _check_again(self, when: dict[PaymentId, datetime | None]) -> None:
-        if not when:
-            return
-        async with self._uow.begin():
-            found = await self._payments.find(when)
-            await self._payments.save(
-                [
-                    replace(payment, check_at=when[id_])
-                    for id_, payment in sorted(found.items())
-                    if payment.check_at is not None and payment.status in UNPAID
-                ]
-            )
+        async def note() -> None:
+            async with self._uow.begin():
+                found = await self._payments.find(when)
+                await self._payments.save(
+                    [
+                        replace(payment, check_at=when[id_])
+                        for id_, payment in sorted(found.items())
+                        if payment.check_at is not None and payment.status in UNPAID
+                    ]
+                )
+
+        if when:
+            await insist(note)
 
 
 class PaymentLinks:
@@ -220,15 +227,27 @@ class PaymentLinks:
         order = await self._orders.get(order_id)
         _payable(order, self._clock.now())
         await self._keeper.close(await self._payments.of_order(order_id))
+        known, fresh = await insist(lambda: self._begin_anew(order_id, attempt))
+        if fresh is not None and fresh[1].link_id is None:
+            # `create_missing` goes on trying; the order shows the link once it is there.
+            with suppress(GatewayUnavailable):
+                await self._keeper.make(*fresh)
+        return known
+
+    async def _begin_anew(
+        self, order_id: OrderId, attempt: Attempt | None
+    ) -> tuple[bytes | None, tuple[Order, Payment] | None]:
+        """A twin's answer, or else the order with its new payment, if one is still needed."""
         async with self._uow.begin():
+            # Who waited here for its own twin sees the answer of that.
+            books = await self._books.open([order_id], self._clock.now())
             known = await self._once.answered(attempt)
             if known is not None:
-                return known
-            books = await self._books.open([order_id], self._clock.now())
+                return known, None
             order = books.order(order_id)
             await self._once.keep(attempt, order_id, None, 200, books.now)
             if order.status is OrderStatus.CONFIRMED:
-                return None
+                return None, None
             _payable(order, books.now)
             for old in books.of(order_id):
                 if old.status in _OPEN:
@@ -237,11 +256,7 @@ class PaymentLinks:
             books.put(replace(order, payment_id=payment.id).paid(payment.status))
             books.put_payment(payment)
             await self._books.write(books)
-        if payment.link_id is None:
-            # `create_missing` goes on trying; the order shows the link once it is there.
-            with suppress(GatewayUnavailable):
-                await self._keeper.make(order, payment)
-        return None
+        return None, (order, payment)
 
     async def _answer(self, order_id: OrderId, answer: Answer) -> bytes:
         order = await self._orders.get(order_id)

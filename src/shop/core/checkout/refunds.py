@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from shop.core.checkout.once import Attempt, Once
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import OrderId
+from shop.core.kernel.insisting import insist
 from shop.core.kernel.money import Money
 from shop.core.payments.model import Payment, Refund, RefundStatus, RefundTooLarge
 from shop.ports.payments import Gateway, GatewayRefused, GatewayUnavailable, PaymentReads, Refunds
@@ -55,10 +57,11 @@ class Refunding:
         """
         caller.require(Permission.REFUNDS_WRITE)
         async with self._uow.begin():
+            # Who waited here for its own twin sees the answer of that.
+            books = await self._books.open([command.order_id], self._clock.now())
             known = await self._once.answered(attempt)
             if known is not None:
                 return known, True
-            books = await self._books.open([command.order_id], self._clock.now())
             payment = _refundable(books, command.order_id)
             amount = payment.refundable if command.amount is None else command.amount
             if command.amount is not None and amount < 1:
@@ -131,7 +134,7 @@ class RefundSender:
                 answer = replace(refund, status=RefundStatus.FAILED, error=str(no))
             except GatewayUnavailable as down:
                 answer = replace(refund, error=down.detail)
-            await self._record(answer)
+            await insist(partial(self._record, answer))
         return len(due)
 
     async def _record(self, answer: Refund) -> None:

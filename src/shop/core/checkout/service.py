@@ -60,6 +60,9 @@ class Checkout:
                     fresh.setdefault(command.key, command)
             if fresh:
                 answers |= await self._place(list(fresh.values()), now)
+                refused = [c for c in fresh.values() if isinstance(answers[c.key], ShopError)]
+                if refused:  # the order of a twin elsewhere may be why: look once more
+                    answers |= await self._replies.known(refused, now)
         return [
             twin(command, fresh.get(command.key, command), answers[command.key])
             for command in commands

@@ -1,13 +1,12 @@
 """One step of an order's life: done once for a key, and written down when staff did it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from shop.core.checkout.books import Bookkeeping, Books
 from shop.core.checkout.once import Attempt, Once
 from shop.core.kernel.access import Caller
-from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import OrderId
+from shop.core.kernel.insisting import insist
 from shop.core.orders.model import Order
 from shop.core.payments.model import Payment, Refund
 from shop.ports.payments import PaymentReads
@@ -17,8 +16,6 @@ from shop.ports.uow import UnitOfWork
 Answer = Callable[[Order, Sequence[Payment], Sequence[Refund]], bytes]
 #: The answer, and whether it is a repeat's.
 Answered = tuple[bytes, bool]
-
-_TRIES = 3
 
 
 class OrderSteps:
@@ -51,10 +48,11 @@ class OrderSteps:
         async def once() -> Answered:
             earlier = (await self._payments.refunds_of([order_id])).get(order_id, [])
             async with self._uow.begin():
+                # Who waited here for its own twin sees the answer of that.
+                books = await self._books.open([order_id], self._clock.now())
                 known = await self._once.answered(attempt)
                 if known is not None:
                     return known, True
-                books = await self._books.open([order_id], self._clock.now())
                 change(books)
                 await self._books.write(books)
                 refunds = [*earlier, *books.new_refunds.values()]
@@ -65,8 +63,5 @@ class OrderSteps:
                     self._uow.log(caller.did(action, order_id, books.now))
             return body, False
 
-        for _ in range(_TRIES - 1):
-            # Somebody moved the order meanwhile, perhaps this request's own twin: look again.
-            with suppress(StaleWrite):
-                return await once()
-        return await once()
+        # Somebody may have moved the order meanwhile, perhaps this request's own twin.
+        return await insist(once)

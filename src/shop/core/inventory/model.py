@@ -37,11 +37,15 @@ class StockMove(Struct, frozen=True, kw_only=True):
 
 
 class StockChange(Struct, frozen=True, kw_only=True):
-    """What a batch does to one variant: added to both figures by one conditional statement."""
+    """What a batch does to one variant: added to both figures by one conditional statement.
+
+    With `sold_at` (minor units) it is done only while the variant is on sale at that price.
+    """
 
     variant_id: VariantId
     on_hand: int = 0
     held: int = 0
+    sold_at: int | None = None
 
 
 class Sellable(Struct, frozen=True, kw_only=True):

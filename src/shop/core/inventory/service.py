@@ -1,6 +1,5 @@
 """What staff do to the stock."""
 
-from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -9,20 +8,21 @@ from msgspec import Struct
 from shop.core.inventory.model import (
     MoveKind,
     OutOfStock,
+    Sellable,
     StockAdjusted,
     StockChange,
     StockMove,
 )
 from shop.core.kernel.access import Caller, Permission
-from shop.core.kernel.errors import Malformed, NotFound, StaleWrite
+from shop.core.kernel.errors import Malformed, NotFound
 from shop.core.kernel.ids import VariantId
+from shop.core.kernel.insisting import insist
 from shop.ports.idempotency import Idempotency, IdempotencyKey, KeyReused, Remembered
 from shop.ports.inventory import Shelf
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
 _MOST = 10**9
-_TRIES = 3
 
 
 class UnknownVariant(NotFound):
@@ -78,19 +78,17 @@ class Stockroom:
                 kind="range",
             )
         key = IdempotencyKey(command.key, caller.name) if command.key else None
-        for _ in range(_TRIES - 1):
-            # The twin of a request may have been stored meanwhile: then its answer is ours.
-            with suppress(StaleWrite):
-                return await self._once(caller, command, key)
-        return await self._once(caller, command, key)
+        # The twin of a request may have been stored meanwhile: then its answer is ours.
+        return await insist(lambda: self._once(caller, command, key))
 
     async def _once(self, caller: Caller, command: Adjust, key: IdempotencyKey | None) -> Reply:
         async with self._uow.begin():
+            found = await self._shelf.lock([command.variant_id])
             if key and (known := (await self._idempotency.find([key])).get(key)):
                 if known.digest != command.digest or known.answer is None:
                     raise KeyReused("This idempotency key was used for another request.")
                 return Reply(known.answer, replayed=True)
-            answer = msgspec.json.encode(await self._change(caller, command))
+            answer = msgspec.json.encode(await self._change(caller, command, found))
             if key:
                 row = Remembered(
                     key=key,
@@ -102,8 +100,10 @@ class Stockroom:
                 await self._idempotency.add([row])
         return Reply(answer)
 
-    async def _change(self, caller: Caller, command: Adjust) -> Adjusted:
-        have = (await self._shelf.lock([command.variant_id])).get(command.variant_id)
+    async def _change(
+        self, caller: Caller, command: Adjust, found: dict[VariantId, Sellable]
+    ) -> Adjusted:
+        have = found.get(command.variant_id)
         if have is None:
             raise UnknownVariant("There is no such variant.")
         on_hand = have.on_hand + command.delta

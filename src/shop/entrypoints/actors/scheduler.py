@@ -4,13 +4,20 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+import structlog
+
+from shop.core.kernel.errors import StaleWrite
+
+log = structlog.get_logger()
+
 
 class Every:
     """An actor that does its work again and again, with a pause of about `seconds` between.
 
     Work that returns how much it did is repeated at once until that is less than `full`, so a queue
     is emptied without pauses. The pause begins when the work has ended and is cut or stretched by
-    up to `jitter` of itself, so that replicas drift apart. An error of the work crashes the actor.
+    up to `jitter` of itself, so that replicas drift apart. An error of the work crashes the actor,
+    but for a lost race, which ends the round.
     """
 
     def __init__(
@@ -49,12 +56,19 @@ class Every:
         try:
             while not self._draining:
                 self._woken.clear()
-                if (await self._work() or 0) >= self._full:
+                if await self._do() >= self._full:
                     await asyncio.sleep(0)  # work that never awaits must not starve the others
                 elif not self._draining:
                     await self._rest()
         finally:
             self._ended.set()
+
+    async def _do(self) -> int:
+        try:
+            return await self._work() or 0
+        except StaleWrite as lost:  # somebody else was at it: the next round sees what is left
+            log.info("round_lost", actor=self.name, why=lost.detail)
+            return 0
 
     async def _rest(self) -> None:
         pause = self._seconds * (1.0 + self._jitter * (2.0 * self._chance() - 1.0))
