@@ -14,7 +14,7 @@ from time import perf_counter
 import msgspec
 from msgspec import Struct
 
-from bench import wrk
+from bench import tokens, wrk
 from bench.deployment import Deployment, machine_seconds, own_seconds
 from bench.load import Client, Generator, Load, Outcome, http
 from bench.plan import audited, processor
@@ -33,12 +33,14 @@ GROUPS = {
     "cart": ("new cart", "add to cart", "own cart"),
     "clients": MANY,
     "events": (),
+    "tokens": (),
     "embedded": EMBEDDED,
 }
 NAMES = tuple(GROUPS)
 CONNECTIONS = 256
 CLIENTS = 1000
 CUSTOMERS = 32
+CLIENTS_OF_TOKENS = 64
 SPARE = 1.5  # requests prepared for each one that is expected
 AT_FIRST = 2.0  # times the target, before there is a rate to go by
 KEYS = 2_000
@@ -110,6 +112,8 @@ class _Bench:
             await self._on_servers()
         if "events" in self._options.only:
             await self._guarded("events", self._events())
+        if "tokens" in self._options.only:
+            await self._guarded("tokens", self._tokens())
         if self._options.rows(EMBEDDED):
             await self._embedded()
         return Report(
@@ -261,6 +265,13 @@ class _Bench:
         found = {name: cpu_seconds(one.pid) for name, one in self._replicas.items()}
         found[YARDSTICK] = cpu_seconds(self._yardstick.pid)
         return found | self._deployment.processors()
+
+    async def _tokens(self) -> None:
+        self._say("tokens seen before")
+        url = self._deployment.environ("")["SHOP_CACHE_URL"]
+        known = await tokens.microseconds(url, CLIENTS_OF_TOKENS)
+        detail = f"{CLIENTS_OF_TOKENS} at once, {min(known):.1f}-{max(known):.1f}"
+        self._figures.append(figure("token seen before", known, "us", detail))
 
     async def _events(self) -> None:
         """Outbox, Kafka, handler: relay and consumer are one process, of its own database."""

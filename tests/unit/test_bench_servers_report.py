@@ -89,6 +89,8 @@ def test_rounds_become_medians_and_the_yardstick_has_no_ratio() -> None:
 def test_a_figure_without_a_target_is_neither_reached_nor_missed() -> None:
     assert figure("memory api idle", [120], "MiB").reached is None
     assert figure("events", [2999], "/s").reached is False
+    assert figure("token seen before", [30.1], "us").reached is False
+    assert figure("token seen before", [29.9], "us").target == "<= 30"
 
 
 def test_the_table_says_what_was_missed_and_what_failed() -> None:
