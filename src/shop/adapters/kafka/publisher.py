@@ -96,8 +96,12 @@ async def _ended(producer: AIOKafkaProducer) -> None:
     """`stop` alone would go on sending until all is sent."""
     accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - see above
     accumulator.fail_all(KafkaConnectionError("given up"))
-    if sender.sender_task is not None:
-        sender.sender_task.cancel()
-    # It may end by that cancellation, or stumble over batches that have failed already.
-    await asyncio.gather(producer.stop(), return_exceptions=True)
+    ends = [asyncio.ensure_future(producer.stop())]
+    if (sending := sender.sender_task) is not None:
+        # It may end by that cancellation, or stumble over batches that have failed already; the
+        # library would then fail them once more, and stumble itself without a transaction.
+        sending.remove_done_callback(sender._fail_all)  # noqa: SLF001 - see above
+        sending.cancel()
+        ends.append(sending)
+    await asyncio.gather(*ends, return_exceptions=True)
     await producer.client.close()
