@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
@@ -92,15 +93,23 @@ class Publisher:
         await asyncio.wait({ending}, timeout=_GOODBYE)
 
 
+class _Pending(set[Any]):
+    """Batches under way, of which one may be taken out that is out already.
+
+    The library takes a batch out when it ends, and when it has to be tried again; one that is
+    failed between two tries, or just before the second, would raise `KeyError` in a callback.
+    """
+
+    remove = set.discard
+
+
 async def _ended(producer: AIOKafkaProducer) -> None:
     """`stop` alone would go on sending until all is sent."""
     accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - see above
+    accumulator._pending_batches = _Pending(accumulator._pending_batches)  # noqa: SLF001
     accumulator.fail_all(KafkaConnectionError("given up"))
     ends = [asyncio.ensure_future(producer.stop())]
     if (sending := sender.sender_task) is not None:
-        # It may end by that cancellation, or stumble over batches that have failed already; the
-        # library would then fail them once more, and stumble itself without a transaction.
-        sending.remove_done_callback(sender._fail_all)  # noqa: SLF001 - see above
         sending.cancel()
         ends.append(sending)
     await asyncio.gather(*ends, return_exceptions=True)
