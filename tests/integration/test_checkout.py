@@ -53,10 +53,10 @@ async def order_of(container: AsyncContainer, placed: Placed | ShopError) -> Ord
 
 async def test_a_cart_keeps_what_is_put_in(container: AsyncContainer) -> None:
     one, two = await stocked(container, 10, 10)
-    cart = await a_cart(container, "user:1", (one, 2), (two, 1), (one, 1))
+    cart = await a_cart(container, "cart:1", (one, 2), (two, 1), (one, 1))
     assert [(x.variant_id, x.quantity) for x in cart.cart.lines] == [(one, 3), (two, 1)]
     assert cart.quote.breakdown.items == Money(4 * 49_900, "INR")
-    [again] = await ask_carts(container, CartCommand(owner="user:1"))
+    [again] = await ask_carts(container, CartCommand(owner="cart:1"))
     assert isinstance(again, PricedCart)
     assert again.cart.lines == cart.cart.lines
 
@@ -65,25 +65,25 @@ async def test_commands_on_one_cart_in_one_batch_are_served_in_turn(
     container: AsyncContainer,
 ) -> None:
     [variant] = await stocked(container, 10)
-    add = AddItem(owner="user:1", variant_id=variant, quantity=2)
-    answers = await ask_carts(container, add, add, CartCommand(owner="user:1"))
+    add = AddItem(owner="cart:1", variant_id=variant, quantity=2)
+    answers = await ask_carts(container, add, add, CartCommand(owner="cart:1"))
     totals = [a.cart.lines[0].quantity for a in answers if isinstance(a, PricedCart)]
     assert totals == [2, 4, 4]
 
 
 async def test_a_cart_takes_no_more_than_is_there(container: AsyncContainer) -> None:
     [variant] = await stocked(container, 3)
-    cart = await a_cart(container, "user:1", (variant, 2))
+    cart = await a_cart(container, "cart:1", (variant, 2))
     line = cart.cart.lines[0].id
     answers = await ask_carts(
         container,
-        AddItem(owner="user:1", variant_id=variant, quantity=2),
-        SetQuantity(owner="user:1", line_id=line, quantity=4),
-        SetQuantity(owner="user:1", line_id=line, quantity=0),
-        AddItem(owner="user:1", variant_id=VariantId(uuid4()), quantity=1),
-        SetCoupon(owner="user:1", code="NOTHING"),
-        SetQuantity(owner="user:1", line_id=line, quantity=3),
-        RemoveItem(owner="user:1", line_id=line),
+        AddItem(owner="cart:1", variant_id=variant, quantity=2),
+        SetQuantity(owner="cart:1", line_id=line, quantity=4),
+        SetQuantity(owner="cart:1", line_id=line, quantity=0),
+        AddItem(owner="cart:1", variant_id=VariantId(uuid4()), quantity=1),
+        SetCoupon(owner="cart:1", code="NOTHING"),
+        SetQuantity(owner="cart:1", line_id=line, quantity=3),
+        RemoveItem(owner="cart:1", line_id=line),
     )
     assert [type(a) for a in answers] == [
         OutOfStock,
@@ -101,8 +101,8 @@ async def test_a_cart_takes_no_more_than_is_there(container: AsyncContainer) -> 
 async def test_a_guests_cart_is_merged_once(container: AsyncContainer) -> None:
     one, two = await stocked(container, 10, 10)
     await a_cart(container, "cart:guest", (one, 1), (two, 1))
-    await a_cart(container, "user:1", (one, 2))
-    merge = MergeGuest(owner="user:1", guest="cart:guest")
+    await a_cart(container, "cart:1", (one, 2))
+    merge = MergeGuest(owner="cart:1", guest="cart:guest")
     for _ in range(2):
         [merged] = await ask_carts(container, merge)
         assert isinstance(merged, PricedCart)

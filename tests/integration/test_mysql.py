@@ -28,15 +28,17 @@ from shop.adapters.sql.mysql_schema import MysqlSchema
 from shop.adapters.sql.tables import carts, leases
 from shop.core.checkout.audit import Audit
 from shop.core.checkout.cancellation import Cancellation
+from shop.core.checkout.carts import AddItem
 from shop.core.checkout.once import Attempt
 from shop.core.checkout.replies import Placed
 from shop.core.checkout.service import Checkout
-from shop.core.kernel.access import Caller
-from shop.core.kernel.errors import Invalid, StaleWrite, Unavailable
-from shop.core.kernel.ids import OrderId, RefundId, VariantId
+from shop.core.kernel.access import Caller, person_name
+from shop.core.kernel.errors import Invalid, StaleWrite, Unauthenticated, Unavailable
+from shop.core.kernel.ids import OrderId, RefundId, UserId, VariantId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import PaymentMethod
 from shop.core.payments.model import Refund
+from shop.core.users.model import EmailAddress, User
 from shop.ports.cart import Carts
 from shop.ports.checkup import Unwell
 from shop.ports.idempotency import IdempotencyKey
@@ -44,10 +46,12 @@ from shop.ports.mail import Emails
 from shop.ports.notifications import Letter, Post
 from shop.ports.outbox import Outbox
 from shop.ports.payments import Payments, Refunds
+from shop.ports.privacy import Erasing, PersonalReads
 from shop.ports.sandbox import SandboxBooks, SandboxHook, SandboxLink
 from shop.ports.system import Ids
 from shop.ports.uow import UnitOfWork
-from tests.kit.buying import a_cart, an_order_for, check_out
+from shop.ports.users import Users
+from tests.kit.buying import a_cart, an_order_for, ask_carts, check_out
 from tests.kit.certificates import Certificate
 from tests.kit.containers import running, settings_for
 from tests.kit.databases import DATABASES, on, query
@@ -547,17 +551,43 @@ async def test_the_doctor_finds_a_database_without_its_schema() -> None:
 async def test_an_old_cart_that_is_in_somebodys_hands_is_not_dropped(tmp_path: Path) -> None:
     async with running(settings_for("mysql", tmp_path)) as shop:
         [variant] = await stocked(shop, 5)
-        for owner in ("user:1", "user:2"):
+        for owner in ("cart:1", "cart:2"):
             await a_cart(shop, owner, (variant, 1))
         later = NOON.replace(year=2031)
         async with shop() as busy, shop() as tidying:
             uow, mine = await busy.get(UnitOfWork), await busy.get(Carts)
             async with uow.begin():
-                await mine.save([(await mine.find(["user:1"]))["user:1"].emptied(later)])
+                await mine.save([(await mine.find(["cart:1"]))["cart:1"].emptied(later)])
                 async with (await tidying.get(UnitOfWork)).begin():
                     assert await (await tidying.get(Carts)).forget(later, 10) == 1
         async with shop() as scope, (await scope.get(UnitOfWork)).begin():
-            assert set(await (await scope.get(Carts)).find(["user:1", "user:2"])) == {"user:1"}
+            assert set(await (await scope.get(Carts)).find(["cart:1", "cart:2"])) == {"cart:1"}
+
+
+async def test_a_cart_waits_for_the_deletion_of_its_account(tmp_path: Path) -> None:
+    async with running(settings_for("mysql", tmp_path)) as shop:
+        [variant] = await stocked(shop, 5)
+        me = UserId((await shop.get(Ids)).new())
+        asha = User(
+            id=me,
+            email=EmailAddress("asha@example.com", "asha@example.com"),
+            name="Asha",
+            password_hash=None,
+            created_at=NOON,
+        )
+        async with shop() as scope, (await scope.get(UnitOfWork)).begin():
+            await (await scope.get(Users)).add(asha)
+        add = AddItem(owner=person_name(me), variant_id=variant, quantity=1)
+        async with shop() as scope, (await scope.get(UnitOfWork)).begin():
+            await (await scope.get(Users)).get(me)
+            erasing = await scope.get(Erasing)
+            await erasing.traces(me, [])
+            adding = asyncio.create_task(ask_carts(shop, add))
+            await asyncio.wait({adding}, timeout=0.3)
+            await erasing.account(me)
+        [refused] = await adding
+        assert isinstance(refused, Unauthenticated)
+        assert await (await shop.get(PersonalReads)).cart(me) is None
 
 
 async def test_two_who_take_work_at_once_get_some_each_and_wait_for_nobody(
@@ -614,7 +644,7 @@ async def _work(shop: AsyncContainer, number: int) -> None:
     [variant] = await stocked(shop, 100)
     ids = await shop.get(Ids)
     for count in range(number):
-        owner = f"user:{count}"
+        owner = f"cart:{count}"
         await a_cart(shop, owner, (variant, 1))
         [placed] = await check_out(shop, an_order_for(owner, key=f"key-{count}"))
         assert isinstance(placed, Placed)

@@ -16,9 +16,9 @@ from shop.adapters.sql.conn import Conn
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import metadata
 from shop.core.checkout.audit import Audit
-from shop.core.checkout.carts import AddItem
+from shop.core.checkout.carts import AddItem, PricedCart
 from shop.core.checkout.links import PaymentLinks
-from shop.core.kernel.access import Caller, Role
+from shop.core.kernel.access import Caller, Role, person_name
 from shop.core.kernel.errors import Denied, StaleWrite, Unauthenticated
 from shop.core.kernel.ids import OrderId, UserId
 from shop.core.notifications.model import EmailStatus
@@ -28,14 +28,14 @@ from shop.core.privacy.model import UserErased
 from shop.core.users.model import User
 from shop.core.users.signing_in import Credentials
 from shop.core.users.tidying import IdentityTidying
-from shop.entrypoints.actors.desks import CartDesk
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
+from shop.ports.privacy import PersonalReads
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 from shop.ports.users import Users
 from shop.settings import Security, Settings
-from tests.kit.buying import an_order_for, check_out
+from tests.kit.buying import an_order_for, ask_carts, check_out
 from tests.kit.clock import ManualClock
 from tests.kit.site import ADMIN, API, HOME, PASSWORD, Headers, Shop, a_shop
 
@@ -275,16 +275,22 @@ async def test_an_order_on_its_way_comes_first(shop: Shop) -> None:
     assert await agrees(shop) == []
 
 
-async def test_an_order_of_the_same_instant_is_not_placed_for_nobody(shop: Shop) -> None:
-    """A checkout that was let in while the account was being deleted comes to an empty chair."""
+async def test_neither_cart_nor_order_of_the_same_instant_is_made_for_nobody(shop: Shop) -> None:
+    """A call that was let in while the account was being deleted comes to an empty chair."""
     who = await newcomer(shop)
     me = UserId(UUID((await shop.client.get(f"{API}/me", headers=who)).json()["id"]))
     [variant] = await shop.goods(20)
     assert (await erase(shop, who)).status_code == 204
     # Meanwhile: what came through the door before, and waited for its turn.
-    desk = await shop.container.get(CartDesk)
-    await desk.ask(AddItem(owner=f"user:{me}", variant_id=variant, quantity=1))
-    late = an_order_for(f"user:{me}", "late", user_id=me, email="a@example.com")
+    mine, theirs = (
+        AddItem(owner=owner, variant_id=variant, quantity=1)
+        for owner in (person_name(me), "cart:somebody's")
+    )
+    refused, served = await ask_carts(shop.container, mine, theirs)
+    assert isinstance(refused, Unauthenticated)
+    assert isinstance(served, PricedCart)
+    assert await (await shop.container.get(PersonalReads)).cart(me) is None
+    late = an_order_for(person_name(me), "late", user_id=me, email="a@example.com")
     [answer] = await check_out(shop.container, late)
     assert isinstance(answer, Unauthenticated)
     staff = await shop.staff()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.cart.model import Cart
 from shop.core.catalog.model import ANONYMOUS, Review
-from shop.core.kernel.access import Role
+from shop.core.kernel.access import Role, person_name
 from shop.core.kernel.ids import UserId
 from shop.core.notifications.model import Email
 from shop.core.users.factors import Factors
@@ -27,7 +27,7 @@ class MemoryPersonalReads(PersonalReads):
         self._store = store
 
     async def cart(self, user_id: UserId) -> Cart | None:
-        found: Cart | None = self._store.table("carts").get(f"user:{user_id}")
+        found: Cart | None = self._store.table("carts").get(person_name(user_id))
         return found
 
     async def reviews(self, user_id: UserId) -> list[Review]:
@@ -73,7 +73,7 @@ class MemoryErasing(Erasing):
                 table[review.product_id, nobody.user_id] = nobody
 
     async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
-        owner, wanted = f"user:{user_id}", set(orders)
+        owner, wanted = person_name(user_id), set(orders)
         self._uow.table("carts").pop(owner, None)
         answers = self._uow.table("idempotency")
         for row in list(answers.values()):

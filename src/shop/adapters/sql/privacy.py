@@ -26,7 +26,7 @@ from shop.adapters.sql.tables import (
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.cart.model import Cart, CartLine
 from shop.core.catalog.model import ANONYMOUS, Review
-from shop.core.kernel.access import Role
+from shop.core.kernel.access import Role, person_name
 from shop.core.kernel.ids import CartId, ProductId, UserId
 from shop.core.notifications.model import Email, EmailStatus
 from shop.core.users.factors import Factors
@@ -84,7 +84,9 @@ class SqlPersonalReads(PersonalReads):
         self._database = database
 
     async def cart(self, user_id: UserId) -> Cart | None:
-        row = await self._database.read(lambda conn: one(conn, _CART, {"whose": f"user:{user_id}"}))
+        row = await self._database.read(
+            lambda conn: one(conn, _CART, {"whose": person_name(user_id)})
+        )
         return None if row is None else _to_cart(row)
 
     async def reviews(self, user_id: UserId) -> list[Review]:
@@ -123,7 +125,7 @@ class SqlErasing(Erasing):
             await catalog_changed(self._uow.conn)
 
     async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
-        owner = {"whose": f"user:{user_id}"}
+        owner = {"whose": person_name(user_id)}
         await self._uow.conn.run(_NO_CART, owner)
         await self._uow.conn.run(_NO_ANSWERS, owner)
         for some in _parts(orders):

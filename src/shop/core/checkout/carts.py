@@ -1,6 +1,6 @@
 """Carts with their prices: joins the cart, the shelf and the price policy, many in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -8,10 +8,12 @@ from msgspec.structs import replace
 
 from shop.core.cart.model import Cart, CartLine, CouponInvalid, check_quantity
 from shop.core.inventory.model import OutOfStock, Sellable
-from shop.core.kernel.errors import NotFound, ShopError
-from shop.core.kernel.ids import CartId, LineId, VariantId
+from shop.core.kernel.access import person_named
+from shop.core.kernel.errors import NotFound, ShopError, Unauthenticated
+from shop.core.kernel.ids import CartId, LineId, UserId, VariantId
 from shop.core.pricing.model import PriceLine, PricePolicy, Quote, quote
 from shop.ports.cart import Carts
+from shop.ports.checkout import Buyer, Buyers
 from shop.ports.inventory import Shelf
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
@@ -71,6 +73,7 @@ class CartService:
         self,
         uow: UnitOfWork,
         carts: Carts,
+        buyers: Buyers,
         shelf: Shelf,
         clock: Clock,
         ids: Ids,
@@ -78,6 +81,7 @@ class CartService:
     ) -> None:
         self._uow = uow
         self._carts = carts
+        self._buyers = buyers
         self._shelf = shelf
         self._clock = clock
         self._ids = ids
@@ -93,11 +97,12 @@ class CartService:
             owners = {c.owner for c in commands}
             owners |= {c.guest for c in commands if isinstance(c, MergeGuest)}
             stored = await self._carts.find(owners)
+            buyers = await self._buyers.find(_people(owners - stored.keys()))
             goods = await self._shelf.find(_variants(commands, stored))
             carts = dict(stored)
             for command in commands:
                 try:
-                    cart = carts.get(command.owner) or self._new(command.owner, now)
+                    cart = carts.get(command.owner) or self._new(command.owner, buyers, now)
                     cart = self._apply(command, cart, carts, goods, now)
                 except ShopError as refusal:
                     answers.append(refusal)
@@ -107,7 +112,11 @@ class CartService:
             self.stored = await self._write(stored, carts)
         return answers
 
-    def _new(self, owner: str, now: datetime) -> Cart:
+    def _new(self, owner: str, buyers: Mapping[UserId, Buyer], now: datetime) -> Cart:
+        """Nobody's cart is opened behind the deletion of their account, which took it along."""
+        person = person_named(owner)
+        if person is not None and person not in buyers:
+            raise Unauthenticated("This account was deleted meanwhile.")
         return Cart(id=CartId(self._ids.new()), owner=owner, updated_at=now)
 
     async def _write(self, stored: dict[str, Cart], carts: dict[str, Cart]) -> list[Cart]:
@@ -212,6 +221,10 @@ def _price(line: CartLine, item: Sellable | None) -> PriceLine:
 def _variants(commands: Sequence[CartCommand], carts: dict[str, Cart]) -> set[VariantId]:
     wanted = {c.variant_id for c in commands if isinstance(c, AddItem)}
     return wanted | {line.variant_id for cart in carts.values() for line in cart.lines}
+
+
+def _people(owners: Iterable[str]) -> set[UserId]:
+    return {person for owner in owners if (person := person_named(owner)) is not None}
 
 
 def _enough(item: Sellable | None, quantity: int) -> None:

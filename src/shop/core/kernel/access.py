@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -125,7 +126,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """To whom idempotency keys belong."""
-        return f"user:{self.user_id}" if self.client_id is None else f"client:{self.client_id}"
+        return person_name(self.user_id) if self.client_id is None else f"client:{self.client_id}"
 
     def did(self, action: str, object_id: object, at: datetime, detail: str = "") -> Act:
         """For `UnitOfWork.log`: whatever is done with a permission is written down there."""
@@ -137,3 +138,15 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 NOBODY = Caller()
+
+_PERSON = "user:"
+
+
+def person_name(user_id: UserId | None) -> str:
+    """Under this name a signed-in person owns a cart and idempotency keys."""
+    return f"{_PERSON}{user_id}"
+
+
+def person_named(name: str) -> UserId | None:
+    """The inverse of `person_name`; None for the name of somebody or something else."""
+    return UserId(UUID(name.removeprefix(_PERSON))) if name.startswith(_PERSON) else None

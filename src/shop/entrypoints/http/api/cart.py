@@ -20,7 +20,7 @@ from shop.core.checkout.carts import (
     SetQuantity,
 )
 from shop.core.inventory.model import Sellable
-from shop.core.kernel.access import Caller, Scope
+from shop.core.kernel.access import Caller, Scope, person_name
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import LineId, VariantId
@@ -131,7 +131,7 @@ def owner_of(caller: Caller, token: str | None, ids: Ids | None = None) -> Owner
     """A customer's one cart, else the guest's whose token it is, else a new guest's."""
     customer = caller.person(Scope.CART)
     if customer is not None:
-        return Owner(f"user:{customer}")
+        return Owner(person_name(customer))
     if token is not None:
         return Owner(guest_name(token))
     if ids is None:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
 from shop.core.checkout.carts import MergeGuest
-from shop.core.kernel.access import NOBODY, Caller, Role
+from shop.core.kernel.access import NOBODY, Caller, Role, person_name
 from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import ShopError, Unauthenticated
 from shop.core.kernel.ids import SessionId, UserId
@@ -301,7 +301,7 @@ async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None
         return
     try:
         merge = MergeGuest(
-            owner=f"user:{user_id}", guest=guest_name(token), correlation=correlation.get()
+            owner=person_name(user_id), guest=guest_name(token), correlation=correlation.get()
         )
         await carts.ask(merge)
     except ShopError as error:
