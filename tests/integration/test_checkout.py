@@ -170,6 +170,7 @@ async def test_what_is_priced_in_another_currency_cannot_be_bought(
     assert list(shown.goods) == [here]
     [refused] = await check_out(container, an_order_for("cart:1"))
     assert isinstance(refused, ForeignCurrency)
+    assert refused.facts["variant_id"] == abroad
     assert await on_shelf(container, here) == (10, 0)
 
 

@@ -259,6 +259,22 @@ async def test_what_is_priced_in_another_currency_is_shown_and_not_sold(
     assert "cannot be bought here" in answer.text
 
 
+async def test_what_has_another_currency_by_now_is_named_at_the_checkout(
+    shop: Storefront, slug: str
+) -> None:
+    guest = shop.visitor()
+    checkout = await with_one_in_the_cart(guest, slug)
+    found = await (await shop.container.get(CatalogReads)).product(slug)
+    async with shop.container() as scope:  # as an import with another currency would
+        uow, products = await scope.get(UnitOfWork), await scope.get(Products)
+        async with uow.begin():
+            await products.save([replace(await products.get(found.id), currency="USD")])
+    page = await guest.submit(checkout, "/checkout", **HOME)
+    assert page.status_code == 409
+    assert "Thing 1 cannot be bought here any more. Please take it out of your cart." in page.text
+    assert await orders(shop) == ()
+
+
 async def test_an_empty_shelf_is_no_search_that_failed_and_stays_out_of_the_menu(
     shop: Storefront, slug: str
 ) -> None:

@@ -172,7 +172,7 @@ class CartService:
         item = goods.get(command.variant_id)
         if item is None or not item.on_sale:
             raise VariantNotFound("There is no such item for sale.")
-        self._policy.check(item.price)
+        self._policy.check(item.price, item.variant_id, item.title)
         line = CartLine(
             id=LineId(self._ids.new()),
             variant_id=command.variant_id,

@@ -85,7 +85,7 @@ class Drafting:
         email, address = _who_and_where(command, buyer)
         items = [_enough(goods.get(line.variant_id), line) for line in cart.lines]
         for item in items:
-            self._policy.check(item.price)
+            self._policy.check(item.price, item.variant_id, item.title)
         method = self._policy.shipping_method(command.shipping_method)
         priced = quote(
             self._policy,

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Conflict, Invalid, NotFound
+from shop.core.kernel.ids import VariantId
 from shop.core.kernel.money import Money, tax_within
 
 PERCENT = 100
@@ -92,11 +93,13 @@ class PricePolicy(Struct, frozen=True, kw_only=True):
         """Whether it is a price of this shop, and not one that was imported in another currency."""
         return price.currency == self.currency
 
-    def check(self, price: Money) -> None:
-        """Raises `ForeignCurrency` for a price that this shop cannot take."""
+    def check(self, price: Money, variant_id: VariantId, title: str) -> None:
+        """Raises `ForeignCurrency`, which names the item, for a price this shop cannot take."""
         if not self.sells(price):
             raise ForeignCurrency(
-                f"This item is priced in {price.currency}; this shop sells in {self.currency}.",
+                f"{title} is priced in {price.currency}; this shop sells in {self.currency}.",
+                variant_id=variant_id,
+                title=title,
                 currency=price.currency,
             )
 

@@ -37,6 +37,8 @@ MEANINGS: dict[str, str] = {
     "email-taken": "Another account has this e-mail address.",
     "email-unproven": "A new account needs an e-mail address that the provider has verified.",
     "export-not-expressible": "The file format has no room for something that a product needs.",
+    "foreign-currency": "The item is priced in another currency than the shop's: it cannot be sold "
+    "here.",
     "format-unsupported": "No import reads this format; `facts.supported` names those that work.",
     "fresh-sign-in-needed": "This cannot be taken back, so it asks for a sign-in of the last 15 "
     "minutes. Sign in again, then repeat it.",
@@ -152,8 +154,6 @@ MEANINGS: dict[str, str] = {
     "user-not-found": "There is no such account.",
     "validation-failed": "Fields are missing, of the wrong type or out of range; `errors` names "
     "each one.",
-    "foreign-currency": "The item is priced in another currency than the shop's: it cannot be sold "
-    "here.",
     "variant-exists": "The product already has a variant with these options.",
     "variant-options": "A new variant needs a value for each option that the product's other "
     "variants have, and no others; `facts.options` names them.",

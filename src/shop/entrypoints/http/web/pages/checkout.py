@@ -22,7 +22,12 @@ from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import LARGEST, Money, tax_within
 from shop.core.kernel.postal import PostalAddress
 from shop.core.orders.model import PaymentMethod, PriceChanged
-from shop.core.pricing.model import PricePolicy, ShippingMethod, ShippingMethodUnknown
+from shop.core.pricing.model import (
+    ForeignCurrency,
+    PricePolicy,
+    ShippingMethod,
+    ShippingMethodUnknown,
+)
 from shop.core.users.addresses import AddressBook
 from shop.core.users.model import Address, TooManyAddresses
 from shop.entrypoints.actors.desks import CheckoutDesk
@@ -161,7 +166,7 @@ async def place(
         try:
             placed = await desk.ask(command)
             body = await completion.finish(placed, command.key)
-        except (PriceChanged, OutOfStock, KeyReused, KeyInProgress) as no:
+        except (PriceChanged, OutOfStock, ForeignCurrency, KeyReused, KeyInProgress) as no:
             status = 409
             errors[""] = _sorry(no)
         except CartEmpty:
@@ -246,6 +251,9 @@ def _sorry(no: ShopError) -> str:
             if left
             else (f"{what} has just sold out. Please take it out of your cart.")
         )
+    if isinstance(no, ForeignCurrency):
+        what = no.facts["title"]
+        return f"{what} cannot be bought here any more. Please take it out of your cart."
     if isinstance(no, KeyReused):
         return "This form was sent before. Please look at your orders before you send it again."
     return "Your order is being placed. Please wait a moment, then send the form again."
