@@ -84,6 +84,8 @@ async def test_a_wrong_amount_or_currency_goes_back_in_full(container: AsyncCont
         now = await shown(container, order.order.id)
         assert now.order.status is OrderStatus.PENDING_PAYMENT
         assert [one.amount for one in now.refunds] == [report.capture.amount]
+        told = now.order.timeline[-1]
+        assert (told.kind, told.amount) == ("refund", wrong.get("amount", 0))
 
 
 async def test_money_about_nothing_of_ours_changes_nothing(container: AsyncContainer) -> None:

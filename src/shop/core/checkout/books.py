@@ -170,8 +170,10 @@ class Books:
         where[refund.id] = refund
 
     def _note(self, refund: Refund, status: str, description: str) -> None:
-        order = self.orders[refund.order_id]
-        amount = refund.amount.amount
+        order, money = self.orders[refund.order_id], refund.amount
+        # Money that came in a wrong currency goes back in it: the entry has no word for that.
+        ours = money.currency == order.breakdown.total.currency
+        amount = money.amount if ours else 0
         self.put(order.note(self.now, "refund", status, description, amount=amount))
 
     def _move(self, order_id: OrderId, variant: VariantId, delta: int, kind: MoveKind) -> None:

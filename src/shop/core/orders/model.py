@@ -109,7 +109,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     description: str = ""
     location: str = ""
-    amount: int = 0  # of a refund, in minor units of the order's currency
+    amount: int = 0  # of a refund in the order's currency, in minor units
 
 
 class _OrderEvent(Event, frozen=True, kw_only=True):
