@@ -361,5 +361,9 @@ async def test_a_buyer_asks_for_a_return_and_a_second_press_asks_no_more(shop: S
     shown = await buyer.get(here)
     assert shown.text.count("1 x Brass lamp: Too bright") == 1
     assert "Return asked for: 1 x Brass lamp" in shown.text
+    assert f'name="{count}" type="number" min="0" max="1"' in shown.text
+    assert "You have bought 2, and asked to return 1" in shown.text
+    await buyer.send(shown, f"{here}/return", **{count: "1", "reason": "The other as well"})
+    assert "Send something back" not in (await buyer.get(here)).text
     stranger = await signed_in(shop)
     assert (await stranger.get(here)).status_code == 404

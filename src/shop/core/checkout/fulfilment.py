@@ -1,6 +1,5 @@
 """From the confirmed order to the buyer's door, and what the buyer wants to send back."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from shop.core.checkout.once import Attempt
 from shop.core.checkout.steps import Answer, Answered, OrderSteps
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
-from shop.core.kernel.ids import OrderId, VariantId
+from shop.core.kernel.ids import OrderId
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod, ReturnedItem
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import PaymentStatus
@@ -170,11 +169,7 @@ class Fulfilment:
 def _check(order: Order, items: Sequence[ReturnedItem]) -> None:
     if not items:
         raise Malformed("Which items?", field="items", kind="missing")
-    left: dict[VariantId, int] = defaultdict(int)
-    for variant, quantity in order.quantities():
-        left[variant] += quantity
-    for item in order.asked_back:
-        left[item.variant_id] -= item.quantity
+    left = order.not_asked_back()
     for position, item in enumerate(items):
         if item.quantity < 1:
             raise Malformed("At least one.", field=f"items.{position}.quantity", kind="range")

@@ -1,5 +1,6 @@
 """The order aggregate and its states."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -372,6 +373,15 @@ class Order(Struct, frozen=True, kw_only=True):
 
     def quantities(self) -> Iterable[tuple[VariantId, int]]:
         return ((line.variant_id, line.quantity) for line in self.lines)
+
+    def not_asked_back(self) -> defaultdict[VariantId, int]:
+        """How much of what was bought the buyer has not asked to return yet."""
+        left: defaultdict[VariantId, int] = defaultdict(int)
+        for variant, quantity in self.quantities():
+            left[variant] += quantity
+        for item in self.asked_back:
+            left[item.variant_id] -= item.quantity
+        return left
 
     def _move(self, to: OrderStatus, at: datetime, description: str) -> "Order":
         if to not in MOVES[self.status]:

@@ -80,6 +80,7 @@ async def _page(
     visit: Visit, account: Account, *, mine: bool, form: Form, errors: Errors | None = None
 ) -> Reply:
     order = account.order
+    left = order.not_asked_back()
     return await visit.page(
         "order.html",
         http_status=_UNFIT if errors else 200,
@@ -91,7 +92,8 @@ async def _page(
         receipt=account.payment.status not in UNPAID,
         refunds=account.refunds,
         cancellable=OrderStatus.CANCELLED in MOVES[order.status],
-        returnable=order.status is OrderStatus.DELIVERED,
+        returnable=order.status is OrderStatus.DELIVERED and (any(left.values()) or bool(errors)),
+        left=left,
         form=form,
         errors=errors or Errors(),
     )
