@@ -25,7 +25,7 @@ from shop.ports.mail import EmailFilter, EmailReads
 from shop.ports.orders import OrderFilter, OrderReads
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
-from shop.settings import Site, Url
+from shop.settings import Shipping, Site, Url
 from tests.kit.catalogue import STAFF
 from tests.kit.goods import stocked
 from tests.kit.orders import settle
@@ -257,6 +257,17 @@ async def test_what_is_priced_in_another_currency_is_shown_and_not_sold(
     page = await visitor.get(f"/products/{slug}")
     answer = await visitor.send(page, "/cart/items", variant_id=str(variant))
     assert "cannot be bought here" in answer.text
+
+
+async def test_an_order_that_costs_nothing_promises_no_refund(tmp_path: Path) -> None:
+    async with a_storefront(tmp_path, shipping=Shipping(standard_amount=0)) as shop:
+        await stocked(shop.container, 5, price=0)
+        guest = shop.visitor()
+        checkout = await with_one_in_the_cart(guest, await newest(shop))
+        page = await guest.send(checkout, "/checkout", **HOME)
+        assert "Nothing to pay" in page.text
+        assert "Cancel this order" in page.text
+        assert "is refunded" not in page.text
 
 
 async def test_what_has_another_currency_by_now_is_named_at_the_checkout(
