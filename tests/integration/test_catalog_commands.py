@@ -1,7 +1,9 @@
 """`shop import` and `shop demo`, as somebody types them."""
 
 import csv
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,13 @@ def test_the_demo_catalogue_can_be_loaded_twice(shop: Shop, tmp_path: Path) -> N
     assert int(count) > 50
     assert second.stdout.splitlines()[-1] == f"0 new, 0 changed, {count} unchanged, 0 refused"
     assert list((tmp_path / "var" / "media").glob("de/demo-*.svg"))
+
+
+def test_the_demo_catalogue_is_sold_in_the_currency_of_the_shop(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_SITE_CURRENCY", "USD")
+    loaded = shop("demo")
+    assert loaded.exit_code == 0, loaded.output
+    with closing(sqlite3.connect(tmp_path / "var" / "shop.db")) as database:
+        assert database.execute("SELECT DISTINCT currency FROM products").fetchall() == [("USD",)]

@@ -25,7 +25,10 @@ SHELVES = (
 
 
 def products() -> Iterator[SourceProduct]:
-    """Every product of the demo shop, in the order of the shelves; prices are paise with tax."""
+    """Every product of the demo shop, in the order of the shelves.
+
+    Prices include tax, in minor units of the currency that the shop has.
+    """
     for record, entry in enumerate(_entries(), start=1):
         yield SourceProduct(
             key=entry["key"],
@@ -40,7 +43,6 @@ def products() -> Iterator[SourceProduct]:
                 SourceImage(url=f"media:demo/{name}.svg", alt=alt) for name, alt in _pictures(entry)
             ),
             variants=_variants(entry),
-            currency="INR",
             hsn=entry["hsn"],
             tax_basis_points=entry["gst"],
         )

@@ -13,19 +13,16 @@ from shop.settings import Settings
 @with_settings
 def demo(settings: Settings) -> None:
     """Load the demo catalogue with its pictures; a second time changes nothing."""
-
-    async def work(container: Any) -> str:
-        return await load_demo(container, settings.tax.default_basis_points)
-
-    click.echo(in_container(settings, work))
+    click.echo(in_container(settings, load_demo))
 
 
-async def load_demo(container: Any, tax_basis_points: int) -> str:
+async def load_demo(container: Any) -> str:
     """Import the demo products and store their pictures; returns the line of counts."""
     from msgspec.structs import replace
 
     from shop.adapters.demo.source import picture, products
     from shop.core.catalog.importing import Importing, ImportOptions
+    from shop.core.catalog.service import CatalogTerms
     from shop.core.catalog.source import SourceProduct
     from shop.ports.media import Media
 
@@ -44,7 +41,10 @@ async def load_demo(container: Any, tax_basis_points: int) -> str:
 
     async with container() as scope:
         media, importing = await scope.get(Media), await scope.get(Importing)
-        options = ImportOptions(source="demo", currency="INR", tax_basis_points=tax_basis_points)
+        terms = await scope.get(CatalogTerms)
+        options = ImportOptions(
+            source="demo", currency=terms.currency, tax_basis_points=terms.tax_basis_points
+        )
         counts = await importing.run(placed(), options)
         for name in sorted(drawn):
             key = f"demo-{name}{ending}"

@@ -41,7 +41,7 @@ async def _load(container: AsyncContainer, settings: Settings) -> None:
     reads = await container.get(StaffReads)
     if not any((await reads.tally()).values()):
         click.echo("Loading the demo catalogue (once) …", err=True)
-        click.echo(await load_demo(container, settings.tax.default_basis_points), err=True)
+        click.echo(await load_demo(container), err=True)
     async with container() as scope:
         made = await (await scope.get(DemoLogins)).ensure()
     if made:
