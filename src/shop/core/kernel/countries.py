@@ -30,7 +30,7 @@ BL Saint Barthélemy
 BM Bermuda
 BN Brunei
 BO Bolivia
-BQ Caribbean NL
+BQ Caribbean Netherlands
 BR Brazil
 BS Bahamas
 BT Bhutan
@@ -41,7 +41,7 @@ BZ Belize
 CA Canada
 CC Cocos Islands
 CD Congo (Democratic Republic)
-CF Central African Rep.
+CF Central African Republic
 CG Congo (Republic)
 CH Switzerland
 CI Côte d'Ivoire
@@ -96,7 +96,7 @@ GU Guam
 GW Guinea-Bissau
 GY Guyana
 HK Hong Kong
-HM Heard and McDonald Islands
+HM Heard Island and McDonald Islands
 HN Honduras
 HR Croatia
 HT Haiti
@@ -232,7 +232,7 @@ TW Taiwan
 TZ Tanzania
 UA Ukraine
 UG Uganda
-UM US Minor Outlying Islands
+UM United States Minor Outlying Islands
 US United States
 UY Uruguay
 UZ Uzbekistan
