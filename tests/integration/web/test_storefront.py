@@ -286,6 +286,13 @@ async def test_what_has_another_currency_by_now_is_named_at_the_checkout(
     assert await orders(shop) == ()
 
 
+async def test_a_range_of_prices_is_asked_in_the_currency_of_the_shop(tmp_path: Path) -> None:
+    async with a_storefront(tmp_path, site=Site(currency="USD")) as shop:
+        await with_shelves(shop, "Lamps")
+        for path in ("/search?q=lamp", "/categories/lamps"):
+            assert "Price ($)" in (await shop.visitor().get(path)).text
+
+
 async def test_an_empty_shelf_is_no_search_that_failed_and_stays_out_of_the_menu(
     shop: Storefront, slug: str
 ) -> None:

@@ -68,7 +68,7 @@ async def _read_parts(request: HttpRequest) -> Form:
 
 
 def amount(text: str, field: str) -> int:
-    """Rupees, as people write them, in paise. Raises `Malformed`."""
+    """Money as people write it, in minor units. Raises `Malformed`."""
     tidy = text.strip().removeprefix("₹").replace(",", "").strip()
     whole, _, rest = tidy.partition(".")
     if not (whole.isdigit() and tidy.isascii() and len(whole) < _MOST_MONEY) or (

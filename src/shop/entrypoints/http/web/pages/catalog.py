@@ -123,7 +123,9 @@ def _mixed(cards: list[ProductCard]) -> list[ProductCard]:
 
 @page("/categories/{path:path}")
 @visited
-async def category(path: FromPath[str], visit: Visit, reads: Given[CatalogReads]) -> Reply:
+async def category(
+    path: FromPath[str], visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy]
+) -> Reply:
     where = path.strip("/")
     trail = await reads.category(where)
     tree = await reads.tree()
@@ -133,6 +135,7 @@ async def category(path: FromPath[str], visit: Visit, reads: Given[CatalogReads]
         reads,
         chosen,
         chosen.filter(category=where),
+        currency=policy.currency,
         heading=trail[-1].name,
         trail=trail,
         below=_below(tree, where),
@@ -159,7 +162,12 @@ def _down_to(nodes: tuple[CategoryNode, ...], path: str) -> Iterator[CategoryNod
 
 @page("/search")
 @visited
-async def search(visit: Visit, reads: Given[CatalogReads], suggesting: Given[Suggesting]) -> Reply:
+async def search(
+    visit: Visit,
+    reads: Given[CatalogReads],
+    suggesting: Given[Suggesting],
+    policy: Given[PricePolicy],
+) -> Reply:
     q = visit.request.query_params.get("q", "").strip()[:100]
     words = words_of(q)
     chosen = Chosen.of(visit, Sort.RELEVANCE if words else Sort.NEWEST)
@@ -170,6 +178,7 @@ async def search(visit: Visit, reads: Given[CatalogReads], suggesting: Given[Sug
         reads,
         chosen,
         chosen.filter(words=words),
+        currency=policy.currency,
         q=q,
         heading=heading,
         trail=(),
