@@ -23,10 +23,10 @@ class Shelf(Protocol):
 
     @abstractmethod
     async def change(self, changes: Sequence[StockChange]) -> None:
-        """Add to the figures, never below 0 <= held <= on hand, nor what is not sold so any more.
+        """Add to the figures, and tell readers that the catalogue has changed.
 
-        Tells readers that the catalogue has changed. Raises `StaleWrite` if one of them no
-        longer allows it, and then the whole unit must be undone.
+        Raises `StaleWrite` where that would break 0 <= held <= on hand, or a variant is no longer
+        on sale at its `sold_at`; then the whole unit must be undone.
         """
 
     @abstractmethod
