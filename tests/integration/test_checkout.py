@@ -1,6 +1,7 @@
 """Carts become orders: on every storage, alone, in batches and in races."""
 
 import asyncio
+from collections.abc import Iterable
 from uuid import uuid4
 
 import msgspec
@@ -26,8 +27,9 @@ from shop.core.checkout.carts import (
 )
 from shop.core.checkout.drafting import PaymentMethodUnavailable
 from shop.core.checkout.replies import Placed
-from shop.core.inventory.model import OutOfStock
-from shop.core.kernel.errors import Malformed, ShopError
+from shop.core.checkout.service import Checkout
+from shop.core.inventory.model import OutOfStock, Sellable
+from shop.core.kernel.errors import Malformed, ShopError, StaleWrite
 from shop.core.kernel.ids import CartId, LineId, VariantId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import Order, OrderStatus, PaymentMethod, PriceChanged
@@ -35,6 +37,7 @@ from shop.core.pricing.model import ForeignCurrency, PricePolicy
 from shop.entrypoints.again import again
 from shop.ports.cart import Carts
 from shop.ports.idempotency import IdempotencyKey, KeyInProgress, KeyReused
+from shop.ports.inventory import Shelf
 from shop.ports.orders import OrderReads
 from shop.ports.outbox import Outbox
 from shop.ports.payments import PaymentReads
@@ -172,6 +175,26 @@ async def test_what_is_priced_in_another_currency_cannot_be_bought(
     assert isinstance(refused, ForeignCurrency)
     assert refused.facts["variant_id"] == abroad
     assert await on_shelf(container, here) == (10, 0)
+
+
+@pytest.mark.parametrize("method", list(PaymentMethod))
+async def test_nothing_is_sold_at_a_price_that_staff_changed_meanwhile(
+    container: AsyncContainer, monkeypatch: pytest.MonkeyPatch, method: PaymentMethod
+) -> None:
+    [variant] = await stocked(container, 5)
+    await a_cart(container, "cart:1", (variant, 1))
+    async with container() as scope:
+        checkout, shelf = await scope.get(Checkout), await scope.get(Shelf)
+        find = shelf.find
+
+        async def before(variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+            old = Money(100, "INR")
+            return {id_: replace(item, price=old) for id_, item in (await find(variants)).items()}
+
+        monkeypatch.setattr(shelf, "find", before)
+        with pytest.raises(StaleWrite):
+            await checkout.place_all([an_order_for("cart:1", payment_method=method)])
+    assert await on_shelf(container, variant) == (5, 0)
 
 
 async def test_what_is_gone_is_not_sent(container: AsyncContainer) -> None:
