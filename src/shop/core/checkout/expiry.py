@@ -1,5 +1,7 @@
 """Ends orders that were not paid in time."""
 
+from itertools import chain
+
 from shop.core.checkout.books import Bookkeeping
 from shop.core.checkout.links import LinkKeeper
 from shop.core.kernel.ids import OrderId
@@ -7,7 +9,7 @@ from shop.core.kernel.insisting import insist
 from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import PaymentStatus
 from shop.ports.orders import OrderReads
-from shop.ports.payments import GatewayUnavailable, PaymentReads
+from shop.ports.payments import PaymentReads
 from shop.ports.system import Clock
 from shop.ports.uow import UnitOfWork
 
@@ -37,13 +39,8 @@ class Expiry:
         """Expire what is overdue; returns how many orders. A gateway that is down delays it."""
         late = await self._orders.overdue(self._clock.now(), _BATCH)
         payments = await self._payments.of_orders([order.id for order in late])
-        closed: list[OrderId] = []
-        for order in late:
-            try:
-                await self._keeper.close(payments.get(order.id, []))
-            except GatewayUnavailable:
-                continue
-            closed.append(order.id)
+        silent = await self._keeper.close_all(chain.from_iterable(payments.values()))
+        closed = [order.id for order in late if order.id not in silent]
         return await insist(lambda: self._expire(closed)) if closed else 0
 
     async def _expire(self, order_ids: list[OrderId]) -> int:

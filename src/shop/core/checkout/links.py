@@ -1,9 +1,10 @@
 """Payment links: made, made anew, looked after, and closed. The gateway is never asked inside a
 unit of work."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from shop.core.checkout.steps import Answer, Answered
 from shop.core.checkout.terms import Terms
 from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.kernel.insisting import insist
+from shop.core.kernel.side_by_side import ask_each
 from shop.core.orders.model import Order, OrderState, OrderStatus, PaymentMethod
 from shop.core.orders.visitor import Visitor
 from shop.core.payments.model import UNPAID, Capture, Link, Payment, PaymentStatus
@@ -29,9 +31,8 @@ from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
 _BATCH = 50
-#: So many are asked about one after the other by whoever has taken them, and so long nobody else
-#: does.
-_AT_ONCE = 10
+#: So many are asked about by whoever has taken them, and so long nobody else does.
+_CHECKS = 10
 _HELD = timedelta(minutes=4)
 #: A checkout that is still being answered asks the gateway itself.
 _GRACE = timedelta(seconds=10)
@@ -61,43 +62,59 @@ class LinkKeeper:
         self._terms = terms
 
     async def close(self, payments: Iterable[Payment]) -> None:
-        """Cancel the links that are still open. Raises `GatewayUnavailable`.
+        """As `close_all` does, for one order. Raises `GatewayUnavailable`."""
+        for silence in (await self.close_all(payments)).values():
+            raise silence
 
-        When it returns, nothing more can be paid through any of them, and what was paid is
-        settled.
+    async def close_all(self, payments: Iterable[Payment]) -> dict[OrderId, GatewayUnavailable]:
+        """Cancel the links that are still open; returns the orders whose links may still be.
+
+        Of all other orders nothing more can be paid through any link, and what was paid is settled.
         """
-        closed: set[PaymentId] = set()
-        for payment in payments:
-            if payment.method != "online" or payment.status not in _OPEN:
-                continue
-            try:
-                link = await self._gateway.cancel_link(payment)
-            except GatewayRefused:
-                continue  # it knows no such link: nothing can come through it
-            await self.settle(payment.id, link)
-            if link.id:  # else its making may be under way: it is looked for once more
-                closed.add(payment.id)
-        await self._check_again(dict.fromkeys(closed))
+        ending = [one for one in payments if one.method == "online" and one.status in _OPEN]
+        answers = await ask_each(partial(_answer, self._gateway.cancel_link), ending)
+        silent: dict[OrderId, GatewayUnavailable] = {}
+        links: dict[PaymentId, Link] = {}
+        for payment, link in zip(ending, answers, strict=True):
+            if isinstance(link, GatewayUnavailable):
+                silent[payment.order_id] = link
+            elif link is not None:  # else it knows no such link: nothing can come through it
+                links[payment.id] = link
+        await self._settle_links(links)
+        # Where a link has no id its making may be under way: it is looked for once more.
+        await self._check_again({id_: None for id_, link in links.items() if link.id})
+        return silent
 
     async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
         """Call only inside an open unit of work; see `Payments`."""
         return await self._payments.take_to_check(now, until, limit)
 
-    async def check(self, payment: Payment) -> None:
-        """Ask how a link stands; one that our books have closed is cancelled as well."""
-        try:
-            if payment.status in _OPEN:
-                link = await self.look(payment)
-            else:
-                link = await self._gateway.cancel_link(payment)
-        except GatewayRefused:
-            await self._check_again({payment.id: None})
-            return
-        await self.settle(payment.id, link)
-        over = link.status in {"paid", "cancelled", "expired"}
+    async def check_all(self, payments: Sequence[Payment]) -> int:
+        """Ask how the links stand, and settle; returns how many the gateway answered for."""
+        answers = await ask_each(partial(_answer, self._stands), payments)
+        asked = dict(zip((payment.id for payment in payments), answers, strict=True))
+        await self._settle_links({id_: one for id_, one in asked.items() if isinstance(one, Link)})
         now = self._clock.now()
+        await self._check_again(
+            {one.id: self._next_look(one, asked[one.id], now) for one in payments}
+        )
+        return sum(not isinstance(one, GatewayUnavailable) for one in answers)
+
+    async def _stands(self, payment: Payment) -> Link:
+        """A link that our books have closed is cancelled as well."""
+        if payment.status in _OPEN:
+            return await self.look(payment)
+        return await self._gateway.cancel_link(payment)
+
+    def _next_look(
+        self, payment: Payment, link: Link | GatewayUnavailable | None, now: datetime
+    ) -> datetime | None:
+        if isinstance(link, GatewayUnavailable):
+            return now + self._terms.check_after
+        if link is None or link.status in {"paid", "cancelled", "expired"}:
+            return None
         pause = max(self._terms.check_after, (now - payment.created_at) / 2)
-        await self._check_again({payment.id: None if over else now + min(pause, _LONGEST_PAUSE)})
+        return now + min(pause, _LONGEST_PAUSE)
 
     async def look(self, payment: Payment) -> Link:
         """How the link of an open payment stands, once its money has been taken.
@@ -111,9 +128,6 @@ class LinkKeeper:
                 with suppress(GatewayRefused):  # it has run out
                     taken.append(await self._gateway.capture(promised))
         return replace(link, captures=(*link.captures, *taken), authorized=())
-
-    async def check_later(self, payment: Payment) -> None:
-        await self._check_again({payment.id: self._clock.now() + self._terms.check_after})
 
     async def make(self, order: Order, payment: Payment, *, again: bool = False) -> Payment:
         """Make the link of a payment that has none, and store it. Raises `GatewayUnavailable`."""
@@ -144,18 +158,23 @@ class LinkKeeper:
 
         return await insist(store)
 
-    async def settle(self, payment_id: PaymentId, link: Link) -> None:
-        """Settle what was captured through the link. Harmless when it is known already."""
-        reports = [Captured(payment_id=payment_id, capture=capture) for capture in link.captures]
+    async def _settle_links(self, links: Mapping[PaymentId, Link]) -> None:
+        """Settle what was captured through them. Harmless when it is known already."""
+        reports = [
+            Captured(payment_id=id_, capture=capture)
+            for id_, link in links.items()
+            for capture in link.captures
+        ]
         if reports:
             await self._settle(reports)
 
     async def _settle(self, reports: Sequence[Report]) -> None:
-        for answer in await self._settlement.settle_all(reports):
+        # Who loses a race need not ask the gateway anew.
+        for answer in await insist(partial(self._settlement.settle_all, reports)):
             if isinstance(answer, Exception):
                 raise answer
 
-    async def _check_again(self, when: dict[PaymentId, datetime | None]) -> None:
+    async def _check_again(self, when: Mapping[PaymentId, datetime | None]) -> None:
         async def note() -> None:
             async with self._uow.begin():
                 found = await self._payments.find(when)
@@ -284,17 +303,8 @@ class PaymentLinks:
         if not await self._payments.to_check(now, 1):  # a look costs less than a write
             return 0
         async with self._uow.begin():
-            due = await self._keeper.take_to_check(now, now + _HELD, _AT_ONCE)
-        silent = 0
-        for payment in due:
-            try:
-                await self._keeper.check(payment)
-            except GatewayUnavailable:
-                await self._keeper.check_later(payment)
-                silent += 1
-                if silent == _PATIENCE:
-                    break
-        return len(due) if not silent else 0
+            due = await self._keeper.take_to_check(now, now + _HELD, _CHECKS)
+        return await self._keeper.check_all(due)
 
     def _payment(self, order: Order, now: datetime) -> Payment:
         payment = Payment(
@@ -308,6 +318,18 @@ class PaymentLinks:
         )
         link = self._gateway.link_now(self._terms.link_request(order, payment))
         return payment.linked(link.id, link.url) if link is not None else payment
+
+
+async def _answer(
+    ask: Callable[[Payment], Awaitable[Link]], payment: Payment
+) -> Link | GatewayUnavailable | None:
+    """None for a link that the gateway does not know; its silence is an answer as well."""
+    try:
+        return await ask(payment)
+    except GatewayRefused:
+        return None
+    except GatewayUnavailable as silence:
+        return silence
 
 
 def _payable(order: Order, now: datetime) -> None:

@@ -1,0 +1,160 @@
+"""A gateway that is slow, or silent for one, holds up nobody else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from dishka import AsyncContainer
+
+from shop.adapters.sandbox.gateway import SandboxGateway
+from shop.core.checkout.links import PaymentLinks
+from shop.core.kernel.side_by_side import AT_ONCE
+from shop.core.orders.model import OrderStatus
+from shop.core.payments.model import Payment
+from shop.ports.payments import GatewayUnavailable
+from tests.kit.clock import ManualClock
+from tests.kit.goods import stocked
+from tests.kit.orders import Shown, an_order, expire, shown, stock, using
+
+MANY = 12
+HOLD = 901
+CHECK = 300
+
+
+class Watched:
+    """Stands before a call of the gateway: counts who waits together, and fails for some."""
+
+    def __init__(self, call: Callable[..., Awaitable[Any]], key: str) -> None:
+        self._call = call
+        self._key = key
+        self._now: Counter[Any] = Counter()
+        self.asked = self.most = 0
+        self.fails: dict[Any, Exception] = {}
+
+    async def __call__(self, asked: Any, *more: Any) -> Any:
+        key = getattr(asked, self._key)
+        self.asked += 1
+        self._now[key] += 1
+        self.most = max(self.most, self._now.total())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        try:
+            if key in self.fails:
+                raise self.fails[key]
+            return await self._call(asked, *more)
+        finally:
+            self._now[key] -= 1
+
+
+@pytest.fixture
+async def gateway(container: AsyncContainer) -> SandboxGateway:
+    return await container.get(SandboxGateway)
+
+
+@pytest.fixture
+def closing(gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    watched = Watched(gateway.cancel_link, "order_id")
+    monkeypatch.setattr(gateway, "cancel_link", watched)
+    return watched
+
+
+@pytest.fixture
+def fetching(gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    watched = Watched(gateway.fetch_link, "order_id")
+    monkeypatch.setattr(gateway, "fetch_link", watched)
+    return watched
+
+
+async def pay(gateway: SandboxGateway, payment: Payment) -> None:
+    await gateway.answer((payment.link_url or "").rpartition("/")[2], success=True)
+
+
+async def statuses(container: AsyncContainer, orders: list[Shown]) -> list[OrderStatus]:
+    return [(await shown(container, one.order.id)).order.status for one in orders]
+
+
+# --- overdue orders ------------------------------------------------------------------------------
+
+
+async def test_links_of_overdue_orders_are_closed_a_few_at_a_time(
+    container: AsyncContainer, clock: ManualClock, closing: Watched
+) -> None:
+    [variant] = await stocked(container, MANY)
+    for _ in range(MANY):
+        await an_order(container, variant, 1)
+    assert await stock(container, variant) == (MANY, MANY)
+    clock.advance(HOLD)
+    assert await expire(container) == MANY
+    assert closing.most == AT_ONCE
+    assert await stock(container, variant) == (MANY, 0)
+
+
+async def test_an_order_the_gateway_is_silent_about_delays_no_other(
+    container: AsyncContainer, clock: ManualClock, closing: Watched
+) -> None:
+    [variant] = await stocked(container, MANY)
+    orders = [await an_order(container, variant, 1) for _ in range(MANY)]
+    clock.advance(HOLD)
+    closing.fails[orders[3].order.id] = GatewayUnavailable("No answer.")
+    assert await expire(container) == MANY - 1
+    assert await statuses(container, orders) == [
+        OrderStatus.PENDING_PAYMENT if one is orders[3] else OrderStatus.EXPIRED for one in orders
+    ]
+    assert await stock(container, variant) == (MANY, 1)
+    closing.fails.clear()
+    assert await expire(container) == 1
+    assert await stock(container, variant) == (MANY, 0)
+
+
+async def test_a_fault_is_not_taken_for_silence(
+    container: AsyncContainer, clock: ManualClock, closing: Watched
+) -> None:
+    [variant] = await stocked(container, 2)
+    orders = [await an_order(container, variant, 1) for _ in range(2)]
+    clock.advance(HOLD)
+    closing.fails[orders[0].order.id] = ZeroDivisionError("A bug.")
+    with pytest.raises(ZeroDivisionError):
+        await expire(container)
+
+
+async def test_those_that_were_paid_in_the_last_second_are_confirmed_and_the_others_expire(
+    container: AsyncContainer, clock: ManualClock, gateway: SandboxGateway
+) -> None:
+    [variant] = await stocked(container, MANY)
+    orders = [await an_order(container, variant, 1) for _ in range(MANY)]
+    for one in orders[::2]:
+        await pay(gateway, one.payment)
+    clock.advance(HOLD)
+    assert await expire(container) == MANY / 2
+    assert await statuses(container, orders) == [OrderStatus.CONFIRMED, OrderStatus.EXPIRED] * (
+        MANY // 2
+    )
+
+
+# --- links whose news never came -----------------------------------------------------------------
+
+
+async def test_links_are_asked_about_a_few_at_a_time_and_silence_puts_off_one_alone(
+    container: AsyncContainer, clock: ManualClock, gateway: SandboxGateway, fetching: Watched
+) -> None:
+    [variant] = await stocked(container, 10)
+    orders = [await an_order(container, variant, 1) for _ in range(10)]
+    for one in orders:
+        await pay(gateway, one.payment)
+    clock.advance(CHECK)
+    fetching.fails[orders[0].order.id] = GatewayUnavailable("No answer.")
+    async with using(container, PaymentLinks) as links:
+        assert await links.check_due() == 9
+        assert await links.check_due() == 0
+        assert fetching.asked == 10  # it is not asked about again at once
+        assert fetching.most == AT_ONCE
+        assert await statuses(container, orders) == [
+            OrderStatus.PENDING_PAYMENT,
+            *[OrderStatus.CONFIRMED] * 9,
+        ]
+        fetching.fails.clear()
+        clock.advance(CHECK)
+        assert await links.check_due() == 1
+    assert await statuses(container, orders) == [OrderStatus.CONFIRMED] * 10
