@@ -10,13 +10,16 @@ from dishka import AsyncContainer
 
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.checkout.links import PaymentLinks
+from shop.core.checkout.refunds import Refunding, RefundSender, RequestRefund
+from shop.core.kernel.ids import VariantId
 from shop.core.kernel.side_by_side import AT_ONCE
 from shop.core.orders.model import OrderStatus
-from shop.core.payments.model import Payment
+from shop.core.payments.model import Payment, RefundStatus
 from shop.ports.payments import GatewayUnavailable
+from shop.ports.system import Ids
 from tests.kit.clock import ManualClock
 from tests.kit.goods import stocked
-from tests.kit.orders import Shown, an_order, expire, shown, stock, using
+from tests.kit.orders import Shown, an_order, captured, expire, settle, shown, staff, stock, using
 
 MANY = 12
 HOLD = 901
@@ -31,6 +34,8 @@ class Watched:
         self._key = key
         self._now: Counter[Any] = Counter()
         self.asked = self.most = 0
+        #: The same of what belongs to one payment.
+        self.most_of_one = 0
         self.fails: dict[Any, Exception] = {}
 
     async def __call__(self, asked: Any, *more: Any) -> Any:
@@ -38,6 +43,7 @@ class Watched:
         self.asked += 1
         self._now[key] += 1
         self.most = max(self.most, self._now.total())
+        self.most_of_one = max(self.most_of_one, self._now[key])
         for _ in range(10):
             await asyncio.sleep(0)
         try:
@@ -64,6 +70,13 @@ def closing(gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Watched
 def fetching(gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched = Watched(gateway.fetch_link, "order_id")
     monkeypatch.setattr(gateway, "fetch_link", watched)
+    return watched
+
+
+@pytest.fixture
+def refunding(gateway: SandboxGateway, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    watched = Watched(gateway.refund, "payment_id")
+    monkeypatch.setattr(gateway, "refund", watched)
     return watched
 
 
@@ -158,3 +171,56 @@ async def test_links_are_asked_about_a_few_at_a_time_and_silence_puts_off_one_al
         clock.advance(CHECK)
         assert await links.check_due() == 1
     assert await statuses(container, orders) == [OrderStatus.CONFIRMED] * 10
+
+
+# --- refunds -------------------------------------------------------------------------------------
+
+
+async def refunds_wished_for(
+    container: AsyncContainer, gateway: SandboxGateway, variant: VariantId, each: int
+) -> list[Shown]:
+    """Five paid orders, of each of which a little is to go back, so many times."""
+    caller = staff(await container.get(Ids))
+    orders = [await an_order(container, variant, 1) for _ in range(5)]
+    for one in orders:
+        await pay(gateway, one.payment)
+        link = await gateway.fetch_link(one.payment)
+        await settle(container, captured(one.payment, link.captures[0].provider_payment_id))
+        wish = RequestRefund(order_id=one.order.id, amount=100)
+        for _ in range(each):
+            async with using(container, Refunding) as desk:
+                await desk.request(caller, wish, lambda _: b"answer")
+    return orders
+
+
+async def test_refunds_are_asked_for_a_few_at_a_time_and_those_of_one_payment_in_turn(
+    container: AsyncContainer, gateway: SandboxGateway, refunding: Watched
+) -> None:
+    [variant] = await stocked(container, 5)
+    orders = await refunds_wished_for(container, gateway, variant, 2)
+    silent = orders[3].payment.id
+    refunding.fails[silent] = GatewayUnavailable("No answer.")
+    async with using(container, RefundSender) as sender:
+        assert await sender.send_due() == 10
+    assert (refunding.most, refunding.most_of_one) == (AT_ONCE, 1)
+    for one in orders:
+        now = await shown(container, one.order.id)
+        late = one.payment.id == silent
+        status = RefundStatus.PENDING if late else RefundStatus.PROCESSED
+        assert [(each.status, each.attempts) for each in now.refunds] == [(status, 1)] * 2
+        assert now.payment.refunded == (0 if late else 200)
+
+
+async def test_a_fault_with_one_refund_leaves_the_others_recorded(
+    container: AsyncContainer, gateway: SandboxGateway, refunding: Watched
+) -> None:
+    [variant] = await stocked(container, 5)
+    orders = await refunds_wished_for(container, gateway, variant, 1)
+    bad = orders[0].payment.id
+    refunding.fails[bad] = ZeroDivisionError("A bug.")
+    async with using(container, RefundSender) as sender:
+        with pytest.raises(ZeroDivisionError):
+            await sender.send_due()
+    for one in orders:
+        now = await shown(container, one.order.id)
+        assert now.payment.refunded == (0 if one.payment.id == bad else 100)

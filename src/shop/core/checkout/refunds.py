@@ -1,6 +1,7 @@
 """Money that goes back: asked for by staff, and sent by the gateway."""
 
-from collections.abc import Callable
+from asyncio import Lock
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -11,16 +12,17 @@ from shop.core.checkout.books import Bookkeeping, Books
 from shop.core.checkout.once import Attempt, Once
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Malformed
-from shop.core.kernel.ids import OrderId
+from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.kernel.insisting import insist
 from shop.core.kernel.money import Money
+from shop.core.kernel.side_by_side import ask_each
 from shop.core.payments.model import Payment, Refund, RefundStatus, RefundTooLarge
 from shop.ports.payments import Gateway, GatewayRefused, GatewayUnavailable, PaymentReads, Refunds
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
-#: So many are asked for one after the other by whoever has taken them, and so long nobody else
-#: does; then it is harmless as well, for the gateway knows each refund.
+#: So many are asked for by whoever has taken them, and so long nobody else does; then it is
+#: harmless as well, for the gateway knows each refund.
 _BATCH = 10
 _HELD = timedelta(minutes=3)
 _LONGEST = timedelta(hours=1)
@@ -126,16 +128,29 @@ class RefundSender:
             return 0
         async with self._uow.begin():
             due = await self._refunds.take_due(now, now + _HELD, _BATCH)
+        of_payments: dict[PaymentId, list[Refund]] = {}
         for refund in due:
-            payment = await self._reads.get(refund.payment_id)
-            try:
-                answer = await self._gateway.refund(refund, payment.provider_payment_id or "")
-            except GatewayRefused as no:
-                answer = replace(refund, status=RefundStatus.FAILED, error=str(no))
-            except GatewayUnavailable as down:
-                answer = replace(refund, error=down.detail)
-            await insist(partial(self._record, answer))
+            of_payments.setdefault(refund.payment_id, []).append(refund)
+        recording = Lock()
+
+        async def send(refunds: Sequence[Refund]) -> None:
+            """Those of one payment, in turn: a gateway may refuse one while it works on another."""
+            payment = await self._reads.get(refunds[0].payment_id)
+            for refund in refunds:
+                answer = await self._ask(refund, payment.provider_payment_id or "")
+                async with recording:  # at once, for money; there is one unit of work
+                    await insist(partial(self._record, answer))
+
+        await ask_each(send, of_payments.values())
         return len(due)
+
+    async def _ask(self, refund: Refund, provider_payment_id: str) -> Refund:
+        try:
+            return await self._gateway.refund(refund, provider_payment_id)
+        except GatewayRefused as no:
+            return replace(refund, status=RefundStatus.FAILED, error=str(no))
+        except GatewayUnavailable as down:
+            return replace(refund, error=down.detail)
 
     async def _record(self, answer: Refund) -> None:
         async with self._uow.begin():

@@ -15,8 +15,8 @@ AT_ONCE = 4
 async def ask_each(ask: Callable[[T], Awaitable[Answer]], things: Iterable[T]) -> list[Answer]:
     """The answers in the order of the things; at most `AT_ONCE` are being waited for.
 
-    `ask` must not use a unit of work, of which there is one. An error ends no other asking: the
-    first one is raised once all have ended.
+    There is one unit of work, which no two may use at a time: `ask` leaves it alone, or sees to
+    that. An error ends no other asking: the first one is raised once all have ended.
     """
     places = Semaphore(AT_ONCE)
 
