@@ -180,6 +180,18 @@ async def test_time_forgives(throttle: Throttle, clock: ManualClock) -> None:
     assert await _wait(throttle) == 0
 
 
+async def test_only_failures_keep_others_remembered(throttle: Throttle, clock: ManualClock) -> None:
+    """At an address that many share, somebody comes in at every moment, or has to wait."""
+    for number in range(ADDRESS.free - 1):
+        await _fail(throttle, 1, f"account {number}", "office")
+    for number in range(8):
+        clock.advance(timedelta(minutes=2).total_seconds())
+        await _come_in(throttle, f"colleague {number}", "office")
+        assert await _wait(throttle, f"newcomer {number}", "office") == 0
+    await _fail(throttle, 1, "asha", "office")
+    assert await _wait(throttle, "ravi", "office") == 0
+
+
 async def test_a_thiefs_own_account_does_not_wash_off_what_he_did_to_others(
     throttle: Throttle,
 ) -> None:
@@ -304,7 +316,7 @@ async def test_what_nobody_had_the_time_to_look_at_is_no_failure(
     await _come_in(throttle, "asha", "here")
 
 
-async def test_what_ended_with_its_process_is_forgotten_with_the_failures(
+async def test_what_ended_with_its_process_is_forgotten_after_a_moment(
     throttle: Throttle, clock: ManualClock
 ) -> None:
     async def killed() -> bool:
@@ -314,7 +326,7 @@ async def test_what_ended_with_its_process_is_forgotten_with_the_failures(
         with pytest.raises(asyncio.CancelledError):
             await throttle.attempt("asha", "here", killed)
     assert await _wait(throttle) == 2
-    clock.advance(timedelta(minutes=16).total_seconds())
+    clock.advance(timedelta(minutes=1).total_seconds())
     await _fail(throttle, OWN.free - 1, "asha", "here")
     assert await _wait(throttle) == 0
 

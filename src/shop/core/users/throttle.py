@@ -15,6 +15,8 @@ from shop.ports.cache import SteadyCache
 from shop.ports.system import Clock
 
 _REMEMBERED = timedelta(minutes=15)
+#: Longer than any try is under way.
+_TRYING = timedelta(minutes=1)
 _KNOWN = timedelta(days=30)
 
 #: Whether what somebody showed is right.
@@ -54,6 +56,10 @@ class _Attempt(Struct, frozen=True):
     claimed: list[str]
     known: str
 
+    @property
+    def keys(self) -> list[str]:
+        return [self.own, *self.others]
+
 
 class Throttle:
     """Counts failures by account and by address, so that strangers lock nobody out.
@@ -71,8 +77,8 @@ class Throttle:
         """What `check` says; the place is known from then on where that is yes.
 
         It counts as a failure until then, or as many as the machine can look at in parallel would
-        be free. What ends between is forgotten with the failures. Raises `TooManyFailures` while
-        a pause lasts; between pauses one attempt may be made.
+        be free. Raises `TooManyFailures` while a pause lasts; between pauses one attempt may be
+        made.
         """
         if not self._on:
             return await check()
@@ -82,8 +88,7 @@ class Throttle:
         except ShopError:  # too busy: nothing was looked at
             await self._take_back(attempt)
             raise
-        if right:
-            await self._forgive(attempt)
+        await (self._forgive(attempt) if right else self._remember(attempt))
         return right
 
     async def _begin(self, account: str, place: str, browser: str) -> _Attempt:
@@ -91,7 +96,7 @@ class Throttle:
         own, *others = await self._tallies(account, place, browser, known)
         attempt = _Attempt(own[1], [key for _, key in others], [], known)
         tallies = [own, *others]
-        counts = await gather(*(self._cache.count(key, _REMEMBERED) for _, key in tallies))
+        counts = await gather(*(self._count(key) for _, key in tallies))
         pauses = [
             (tally.pause(count), key)
             for (tally, key), count in zip(tallies, counts, strict=True)
@@ -102,6 +107,12 @@ class Throttle:
             await self._take_back(attempt)
             raise _refusal(wait)
         return attempt
+
+    async def _count(self, key: str) -> int:
+        """Failures, and tries under way with this one: asked for in this order, the one that is
+        becoming the other is never missed."""
+        trying = await self._cache.count(_trying(key), _TRYING)
+        return trying + int(await self._cache.get(key) or b"0")
 
     async def _claim(self, attempt: _Attempt, pauses: list[tuple[timedelta, str]]) -> timedelta:
         """How long to wait. Nothing: the next one has to wait, at any replica."""
@@ -117,18 +128,21 @@ class Throttle:
         return timedelta(0)
 
     async def _take_back(self, attempt: _Attempt) -> None:
+        """Nor does it keep the failures remembered: where many share an address, somebody always
+        comes in or has to wait."""
         await gather(
-            *(self._cache.discount(key) for key in (attempt.own, *attempt.others)),
+            *(self._cache.discount(_trying(key)) for key in attempt.keys),
             self._cache.drop(*(_pause(key) for key in attempt.claimed)),
         )
 
+    async def _remember(self, attempt: _Attempt) -> None:
+        await gather(*(self._cache.count(key, _REMEMBERED) for key in attempt.keys))
+        await gather(*(self._cache.discount(_trying(key)) for key in attempt.keys))
+
     async def _forgive(self, attempt: _Attempt) -> None:
         """Forget the failures of the place; those of the others stay."""
-        pauses = (_pause(key) for key in (attempt.own, *attempt.claimed))
-        await gather(
-            self._cache.drop(attempt.own, *pauses),
-            *(self._cache.discount(key) for key in attempt.others),
-        )
+        await self._take_back(attempt)
+        await self._cache.drop(attempt.own, _pause(attempt.own))
         if attempt.known:
             await self._cache.put(attempt.known, b"1", _KNOWN)
 
@@ -154,6 +168,11 @@ def _refusal(wait: timedelta) -> TooManyFailures:
 
 def _key(*parts: str) -> str:
     return f"failed:{sha256(' '.join(parts).encode()).hexdigest()}"
+
+
+def _trying(key: str) -> str:
+    """Where tries under way are counted."""
+    return f"{key}:trying"
 
 
 def _pause(key: str) -> str:
