@@ -21,7 +21,8 @@ LONGEST_PAUSE = timedelta(hours=2)
 #: Sealed ones begin with a sign that no secret has.
 _LINK = r"(/(?:verify-email|reset-password)\?token=)"
 _ACCOUNT_LINK = re.compile(_LINK + r"~?[A-Za-z0-9_-]+")
-_OPEN = re.compile(_LINK + r"([A-Za-z0-9_-]+)")
+#: What only looks sealed, as in somebody's name, is sealed too, and so comes back as it was.
+_OPEN = re.compile(_LINK + r"(~?[A-Za-z0-9_-]+)")
 _SEALED = re.compile(_LINK + r"~([A-Za-z0-9_-]+)")
 _SPENT = re.compile(_LINK + r"\.\.\.")
 
