@@ -8,6 +8,9 @@ _HOUR = 3600.0
 PROOF = "proof"
 #: Mails of each kind that a mailbox gets at most because somebody asked for them.
 MAILS_AN_HOUR = 5
+#: The same of accounts that are opened with addresses of one mailbox: a family, or whoever tries
+#: the shop out, has many behind a plus.
+SIGN_UPS_AN_HOUR = 50
 
 
 class MailLimit:
@@ -23,9 +26,22 @@ class MailLimit:
         self._on = rules.throttled
 
     async def allows(self, kind: str, email_key: str) -> bool:
+        return await self._hit(kind, _mailbox(email_key), MAILS_AN_HOUR)
+
+    async def welcomes(self, email_key: str) -> bool:
+        """Whether a new account gets its mail. Counted by address, since one may be opened and
+        deleted over and over, and generously by mailbox."""
+        again = await self._hit("sign-up", email_key, MAILS_AN_HOUR)
+        return again and await self._hit("sign-ups", _mailbox(email_key), SIGN_UPS_AN_HOUR)
+
+    async def _hit(self, kind: str, mailbox: str, most: int) -> bool:
         if not self._on:
             return True
-        name, _, domain = email_key.rpartition("@")
-        mailbox = f"{name.partition('+')[0] or name}@{domain}"  # most drop what follows a plus
-        verdict = await self._limiter.hit(f"mail:{kind}:{mailbox}", MAILS_AN_HOUR, _HOUR)
+        verdict = await self._limiter.hit(f"mail:{kind}:{mailbox}", most, _HOUR)
         return verdict.wait == 0
+
+
+def _mailbox(email_key: str) -> str:
+    """Most drop what follows a plus."""
+    name, _, domain = email_key.rpartition("@")
+    return f"{name.partition('+')[0] or name}@{domain}"

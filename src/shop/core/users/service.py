@@ -70,7 +70,7 @@ class Accounts:
             password_hash=password_hash,
             created_at=now,
         ).register()
-        mails = await self._limit.allows("sign-up", email.key)
+        mails = await self._limit.welcomes(email.key)
         await self._units.run(self._add(user, registered, mails=mails))
         return user
 
