@@ -152,18 +152,44 @@ async def test_what_a_known_browser_does_wrong_counts_for_it_alone(throttle: Thr
 
 
 async def test_after_a_pause_one_may_try_and_the_others_wait_for_the_outcome(
-    throttle: Throttle, clock: ManualClock
+    replicas: list[Throttle], clock: ManualClock
 ) -> None:
-    await _fail(throttle, OWN.free, "asha", "here")
+    here, there = replicas[:2]
+    await _fail(here, OWN.free, "asha", "here")
     clock.advance(seconds=2)
     slow = _Slow()
-    trying = asyncio.create_task(throttle.attempt("asha", "here", slow))
+    trying = asyncio.create_task(here.attempt("asha", "here", slow))
+    await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(here.attempt("asha", "here", _right))
     await asyncio.sleep(0.01)
     assert slow.begun == 1
-    assert await _wait(throttle) == 4
+    assert not waiting.done()
+    assert await _wait(there) == 4
     slow.end(right=True)
     assert await trying
-    assert await _wait(throttle) == 0
+    assert await waiting
+    assert await _wait(there) == 0
+
+
+async def test_many_right_ones_at_once_are_no_guesses(throttle: Throttle) -> None:
+    async def right() -> bool:
+        await asyncio.sleep(0)
+        return True
+
+    await _fail(throttle, OWN.free - 1, "asha", "here")
+    tries = (throttle.attempt("asha", "here", right) for _ in range(4 * OWN.free))
+    assert all(await asyncio.gather(*tries))
+
+
+async def test_of_very_many_at_once_the_last_are_sent_away(throttle: Throttle) -> None:
+    slow = _Slow()
+    tries = [asyncio.create_task(throttle.attempt("asha", "here", slow)) for _ in range(80)]
+    await asyncio.sleep(0.01)
+    assert 0 < sum(one.done() for one in tries) < 40
+    assert await throttle.attempt("ravi", "here", _right)
+    slow.end(right=True)
+    told = await asyncio.gather(*tries, return_exceptions=True)
+    assert all(one is True or isinstance(one, Unavailable) for one in told)
 
 
 async def test_success_forgives(throttle: Throttle) -> None:

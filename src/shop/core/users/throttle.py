@@ -1,14 +1,16 @@
 """Slows down who guesses."""
 
-from asyncio import gather
-from collections.abc import Awaitable, Callable
+from asyncio import Lock, gather
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
 from math import ceil
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
-from shop.core.kernel.errors import ShopError
+from shop.core.kernel.errors import ShopError, Unavailable
 from shop.core.kernel.places import place_of
 from shop.core.users.model import IdentityRules, TooManyFailures
 from shop.ports.cache import SteadyCache
@@ -18,6 +20,8 @@ _REMEMBERED = timedelta(minutes=15)
 #: Longer than any try is under way.
 _TRYING = timedelta(minutes=1)
 _KNOWN = timedelta(days=30)
+#: Tries that wait for their turn at a place.
+_WAITING = 64
 
 #: Whether what somebody showed is right.
 Check = Callable[[], Awaitable[bool]]
@@ -61,6 +65,25 @@ class _Attempt(Struct, frozen=True):
         return [self.own, *self.others]
 
 
+class _Turns:
+    """Tries at one place, one after the other: many right ones at once are no guesses."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._many = 0
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        if self._many > _WAITING:
+            raise Unavailable("Too many tries at once; please try again.")
+        self._many += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._many -= 1
+
+
 class Throttle:
     """Counts failures by account and by address, so that strangers lock nobody out.
 
@@ -72,17 +95,27 @@ class Throttle:
         self._cache = cache
         self._clock = clock
         self._on = rules.throttled
+        self._turns: WeakValueDictionary[str, _Turns] = WeakValueDictionary()
 
     async def attempt(self, account: str, address: str, check: Check, browser: str = "") -> bool:
         """What `check` says; the place is known from then on where that is yes.
 
-        It counts as a failure until then, or as many as the machine can look at in parallel would
-        be free. Raises `TooManyFailures` while a pause lasts; between pauses one attempt may be
-        made.
+        It counts as a failure until then, or as many as all replicas can look at in parallel would
+        be free. Raises `TooManyFailures` while a pause lasts, between which one attempt may be
+        made, or `Unavailable`.
         """
         if not self._on:
             return await check()
-        attempt = await self._begin(account, place_of(address), browser)
+        place = place_of(address)
+        own = _key(OWN.name, account, browser or place)
+        turns = self._turns.setdefault(own, _Turns())
+        async with turns.take():
+            return await self._attempt(own, account, place, check, browser)
+
+    async def _attempt(
+        self, own: str, account: str, place: str, check: Check, browser: str
+    ) -> bool:
+        attempt = await self._begin(own, account, place, browser)
         try:
             right = await check()
         except ShopError:  # too busy: nothing was looked at
@@ -91,11 +124,11 @@ class Throttle:
         await (self._forgive(attempt) if right else self._remember(attempt))
         return right
 
-    async def _begin(self, account: str, place: str, browser: str) -> _Attempt:
+    async def _begin(self, own: str, account: str, place: str, browser: str) -> _Attempt:
         known = _key("known", account, place) if place else ""
-        own, *others = await self._tallies(account, place, browser, known)
-        attempt = _Attempt(own[1], [key for _, key in others], [], known)
-        tallies = [own, *others]
+        others = await self._others(account, place, browser, known)
+        attempt = _Attempt(own, [key for _, key in others], [], known)
+        tallies = [(OWN, own), *others]
         counts = await gather(*(self._count(key) for _, key in tallies))
         pauses = [
             (tally.pause(count), key)
@@ -146,16 +179,14 @@ class Throttle:
         if attempt.known:
             await self._cache.put(attempt.known, b"1", _KNOWN)
 
-    async def _tallies(
+    async def _others(
         self, account: str, place: str, browser: str, known: str
     ) -> list[tuple[Tally, str]]:
-        own = OWN, _key(OWN.name, account, browser or place)
         if browser or (known and await self._cache.get(known)):
-            return [own, (HOME, _key(HOME.name, account))]
+            return [(HOME, _key(HOME.name, account))]
         if not place:
-            return [own]
+            return []
         return [
-            own,
             (ACCOUNT, _key(ACCOUNT.name, account)),
             (ADDRESS, _key(ADDRESS.name, place)),
         ]
