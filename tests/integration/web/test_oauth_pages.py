@@ -10,6 +10,7 @@ import pytest
 
 from shop.core.kernel.access import Role
 from shop.core.users.client_keeping import NewClient
+from shop.core.users.tickets import Ticket
 from shop.ports.clients import ClientReads
 from shop.ports.factors import OneTimeCodes
 from shop.ports.system import Clock
@@ -232,3 +233,23 @@ async def test_providers_are_offered_where_a_program_asks(tmp_path: Path) -> Non
         page = await shop.visitor().get(address(app.client.id, prompt="login"))
         assert "Continue with Acme" in page.text
         assert "signed_in_since" in page.text
+
+
+async def test_wrong_codes_lead_back_to_the_password_and_then_to_a_pause(
+    owner: Owner, app: NewClient
+) -> None:
+    browser = owner.person.browser
+    form = only_form(await owner.person.sign_in(address(app.client.id))) | {"code": "000000"}
+    for _ in range(Ticket.TRIES - 1):
+        page = await browser.post(AUTHORIZE, data=form)
+        assert page.status_code == 401
+        assert "code" in only_form(page)
+    page = await browser.post(AUTHORIZE, data=form)
+    assert page.status_code == 401
+    assert "password" in only_form(page)
+    assert "begin anew" in page.text
+    form = only_form(await owner.person.sign_in(address(app.client.id))) | {"code": "000000"}
+    page = await browser.post(AUTHORIZE, data=form)
+    assert page.status_code == 429
+    assert "Too many attempts" in page.text
+    assert "code" in only_form(page)

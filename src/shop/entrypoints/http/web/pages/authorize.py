@@ -255,15 +255,14 @@ async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSte
         device=_device(visit),
     )
     try:
-        told = await second.complete(step)
+        try:
+            told = await second.complete(step)
+        except (SecondFactorWrong, Malformed, TooManyFailures) as no:
+            methods = await second.methods(ticket)  # none, if that was the last try of the ticket
+            status = 429 if isinstance(no, TooManyFailures) else 401
+            return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), status)
     except TicketInvalid as no:
         return await _sign_in_page(visit, doors, ask, Errors({"": no.detail}), 401)
-    except (SecondFactorWrong, Malformed) as no:
-        methods = await second.methods(ticket)
-        return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), 401)
-    except TooManyFailures as wait:
-        methods = await second.methods(ticket)
-        return await _second_page(visit, ask, ticket, methods, Errors({"": wait.detail}), 429)
     await visit.sign_in(told.tokens)
     return await _consent_page(visit, doors, ask)
 
