@@ -107,6 +107,21 @@ async def test_nobody_is_kept_from_a_reset_by_what_else_is_asked_in_their_name(
     assert mails.letters[-1].template == "reset-password"
 
 
+async def test_nor_by_accounts_that_others_open_with_their_mailbox(
+    shop: AsyncContainer, mails: Letterbox
+) -> None:
+    await _sign_up(shop, VICTIM)
+    await (await shop.get(Verification)).verify(mails.secret("verify-email"))
+    await _sign_up(shop, "victim+thief@example.net")
+    forgotten = await shop.get(Forgotten)
+    for _ in range(OFTEN):
+        await forgotten.ask("victim+thief@example.net")
+        await forgotten.ask("victim+nobody@example.net")
+    assert mails.templates().count("reset-password") == MAILS_AN_HOUR
+    await forgotten.ask(VICTIM)
+    assert (mails.letters[-1].template, mails.letters[-1].to) == ("reset-password", VICTIM)
+
+
 async def _change_password_often(shop: AsyncContainer, user: User) -> None:
     for number in range(OFTEN):
         old, new = (f"{PASSWORD} {n}" if n else PASSWORD for n in (number, number + 1))

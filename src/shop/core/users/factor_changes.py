@@ -49,7 +49,8 @@ class FactorChanges:
 
     async def warn(self, user: User) -> None:
         """Somebody knows the password, but not the second factor, and may try on and on."""
-        if not await self._limit.allows("refused", user.email.key):
+        proved = user.verified_at is not None
+        if not await self._limit.allows("refused", user.email.key, proved=proved):
             return
         await self._letters.notice(
             "second-factor", user, user.email.written, what="refused", method="", left=0

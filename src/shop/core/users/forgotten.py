@@ -29,11 +29,11 @@ class Forgotten:
 
     async def ask(self, email: str) -> None:
         key = self._emails.parse(email).key
-        if not await self._limit.allows("reset", key):
-            return
         now = self._clock.now()
         async with self._uow.begin():
             user = await self._users.by_email(key)
-            if user is not None:
+            if user is None:
+                return
+            if await self._limit.allows("reset", key, proved=user.verified_at is not None):
                 await self._letters.reset(user, now)
                 self._uow.emit(PasswordResetRequested(user_id=user.id, at=now))
