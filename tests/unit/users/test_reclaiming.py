@@ -89,25 +89,12 @@ async def test_an_owner_who_proved_the_address_keeps_question_and_factors(
 ) -> None:
     scope = stranger.scope
     token = (await scope.get(Letterbox)).secret("verify-email")
-    await (await scope.get(Verification)).verify(token, stranger.caller)
+    await (await scope.get(Verification)).verify(token)
     with pytest.raises(ResetAnswerWrong):
         await _resets(scope)
     await _resets(scope, "a stranger")
     with pytest.raises(SecondFactorRequired):
         await (await scope.get(SignIn)).log_in(LOG_IN)
-
-
-async def test_a_link_pressed_by_somebody_else_takes_what_the_stranger_prepared(
-    stranger: Person,
-) -> None:
-    scope = stranger.scope
-    token = (await scope.get(Letterbox)).secret("verify-email")
-    await (await scope.get(Verification)).verify(token)
-    asha = await _asha(scope)
-    assert asha.verified_at is not None
-    assert asha.reset_question is None
-    await _resets(scope)
-    await _is_locked_out(stranger)
 
 
 async def _asha(scope: AsyncContainer) -> User:

@@ -11,10 +11,9 @@ from shop.ports.uow import UnitOfWork
 
 
 class Reclaiming:
-    """Leaves a stranger, who gave somebody else's address, no way to keep its owner out.
+    """Leaves a stranger, who gave somebody else's address, no way back in.
 
-    The password and the sessions go with the new password, which the owner sets by mail at any
-    time; this takes the rest.
+    The password and the sessions go with the new password; this takes the rest.
     """
 
     def __init__(self, uow: UnitOfWork, profiles: Profiles, factors: FactorChanges) -> None:

@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from shop.core.kernel.access import NOBODY, Caller, Scope
 from shop.core.kernel.ids import UserId
 from shop.core.users.facts import UserRegistered
 from shop.core.users.letters import Letters, hash_of
@@ -15,7 +14,6 @@ from shop.core.users.model import (
 )
 from shop.core.users.policy import NewPasswords
 from shop.core.users.postal import line, phone
-from shop.core.users.reclaiming import Reclaiming
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork, Units
 from shop.ports.users import EmailAddresses, MailTokens, Users
@@ -90,10 +88,8 @@ class Verification:
         tokens: MailTokens,
         emails: EmailAddresses,
         letters: Letters,
-        reclaiming: Reclaiming,
         clock: Clock,
     ) -> None:
-        self._reclaiming = reclaiming
         self._uow = uow
         self._users = users
         self._tokens = tokens
@@ -101,12 +97,8 @@ class Verification:
         self._letters = letters
         self._clock = clock
 
-    async def verify(self, secret: str, caller: Caller = NOBODY) -> User:
+    async def verify(self, secret: str) -> User:
         """The link's secret proves the mailbox it was sent to: the user's, or the one to be.
-
-        Where somebody else than the caller is behind the account, it may be a stranger who gave
-        this address: then nothing counts any more that was set up before, by which they could
-        keep the owner of the mailbox out.
 
         Raises `TokenInvalid`, `TokenExpired` or, when somebody else took the new address
         meanwhile, `EmailTaken`.
@@ -120,8 +112,6 @@ class Verification:
             await self._tokens.use(token.use(Purpose.VERIFY, now))
             user = await self._users.get(token.user_id)
             if token.email == user.email.written:
-                if user.verified_at is None and not _is(caller, user):
-                    return await self._users.save(await self._reclaiming.reclaim(user, now))
                 verified, proved = user.verify_email(now)
                 self._uow.emit(proved)
                 return await self._users.save(verified)
@@ -131,10 +121,6 @@ class Verification:
             await self._letters.notice("email-changed", user, user.email.written)
             self._uow.emit(moved)
             return await self._users.save(changed)
-
-
-def _is(caller: Caller, user: User) -> bool:
-    return caller.user_id == user.id and caller.lets(Scope.SHOP)
 
 
 class Resending:

@@ -159,7 +159,7 @@ async def verify_page(visit: Visit) -> Reply:
 @visited
 async def verify(visit: Visit, verification: Given[Verification]) -> Reply:
     try:
-        await verification.verify(visit.form["token"], visit.caller)
+        await verification.verify(visit.form["token"])
     except (TokenInvalid, TokenExpired, EmailTaken) as no:
         status = 410 if isinstance(no, Gone) else 400
         typed = Form(token="")
