@@ -18,13 +18,16 @@ import httpx
 import pytest
 
 from shop.core.checkout.audit import Audit, Report
+from shop.core.notifications.model import LONGEST_SENDING
 from shop.settings_reading import load
 from shop.wiring import make_container
 from tests.kit.databases import DATABASES
-from tests.kit.process import Purchase, Shop, filled, until, variant_of
+from tests.kit.process import PATIENCE, Purchase, Shop, filled, until, variant_of
 
 STOCK = 500
 SEED = 20_260
+#: A mail in the hands of who is killed goes out later.
+MAILED = LONGEST_SENDING.total_seconds() + PATIENCE
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mysql"])
@@ -73,7 +76,7 @@ def settled(shop: Shop, client: httpx.Client, bought: Purchase) -> None:
     order = bought.order(client)
     assert order["payment_status"] == "paid"
     assert order["invoice_number"]
-    until(lambda: shop.confirmations(bought.number))
+    until(lambda: shop.confirmations(bought.number), MAILED)
     until(lambda: shop.rows("SELECT count(*) FROM outbox") == [(0,)])
     until(lambda: shop.rows("SELECT count(*) FROM sandbox_webhooks") == [(0,)])
     until(lambda: shop.rows("SELECT count(*) FROM emails WHERE status = 'queued'") == [(0,)])
@@ -204,7 +207,7 @@ def test_a_refund_under_way_is_paid_back_once(shop: Shop, client: httpx.Client, 
     assert shop.rows("SELECT count(*) FROM sandbox_refunds") == [(1,)]
     [refund] = bought.order(client)["refund_ids"]
     assert shop.rows("SELECT amount FROM refunds WHERE id = ?", UUID(refund).bytes) == [(total,)]
-    until(lambda: len(shop.mails(bought.email)) >= 2)
+    until(lambda: len(shop.mails(bought.email)) >= 3, MAILED)  # confirmed, cancelled, refunded
     until(lambda: shop.rows("SELECT count(*) FROM outbox") == [(0,)])
     assert len(shop.confirmations(bought.number)) == 1
     assert variant_of(client)["stock_quantity"] == STOCK
@@ -240,7 +243,7 @@ def test_a_consumer_that_dies_between_the_log_and_its_cursor_sends_no_mail_twice
         consumer.kill()
         consumer = shop.beside("--role", "consumer")
     for one in bought:
-        until(partial(shop.confirmations, one.number))
+        until(partial(shop.confirmations, one.number), MAILED)
     until(lambda: shop.rows("SELECT count(*) FROM outbox") == [(0,)])
     until(lambda: shop.rows("SELECT count(*) FROM emails WHERE status = 'queued'") == [(0,)])
     assert [len(shop.confirmations(one.number)) for one in bought] == [1, 1, 1]
@@ -267,7 +270,7 @@ def test_purchases_survive_kills_at_any_moment(shop: Shop, client: httpx.Client)
             for done in [crowd.submit(one.whole, shop.client()) for one in here]:
                 done.result()
     until(lambda: {one.order(client)["status"] for one in everyone} == {"confirmed"}, pause=0.5)
-    until(lambda: len(shop.mails()) >= len(everyone))
+    until(lambda: len(shop.mails()) >= len(everyone), MAILED)
     until(lambda: shop.rows("SELECT count(*) FROM sandbox_webhooks") == [(0,)])
     assert variant_of(client)["stock_quantity"] == STOCK - len(everyone)
     assert running.stop() == 0
