@@ -116,6 +116,7 @@ class Mail(Section, frozen=True):
     from_: Annotated[str, Meta(pattern=r"^[^@\r\n]+@[^@\r\n]+$")] = field(
         default="Shop <shop@localhost>", name="from"
     )
+    staff: Annotated[str, Meta(pattern=r"^([^@\s]+@[^@\s]+)?$")] = ""
 
 
 class Media(Section, frozen=True):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,7 +29,7 @@ from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.links import LinkKeeper, PaymentLinks
 from shop.core.checkout.lookup import OrderLookup
 from shop.core.checkout.once import Once
-from shop.core.checkout.order_mails import OrderMails
+from shop.core.checkout.order_mails import OrderMails, StaffMailbox
 from shop.core.checkout.refunds import Refunding, RefundSender
 from shop.core.checkout.repeats import Repeats
 from shop.core.checkout.replies import Placed, Replies
@@ -173,6 +174,10 @@ class MailParts(Provider):
     @provide(scope=Scope.APP)
     def sender(self, settings: Settings) -> Sender:
         return Sender(settings.mail.from_)
+
+    @provide(scope=Scope.APP)
+    def staff(self, settings: Settings) -> StaffMailbox:
+        return StaffMailbox(settings.mail.staff or parseaddr(settings.mail.from_)[1])
 
     @provide(scope=Scope.APP)
     def letters(self, settings: Settings, tokens: OrderTokens) -> mail.Letters:

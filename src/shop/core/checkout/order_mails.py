@@ -1,8 +1,8 @@
-"""Tells buyers by mail what became of their orders."""
+"""Tells buyers by mail what became of their orders, and staff what a buyer wishes."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NewType
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -18,6 +18,7 @@ from shop.core.orders.model import (
     OrderDelivered,
     OrderExpired,
     OrderNotFound,
+    OrderReturnRequested,
     OrderShipped,
 )
 from shop.core.payments.model import PaymentRefunded
@@ -35,8 +36,12 @@ HEARS: tuple[type[Event], ...] = (
     OrderDelivered,
     OrderCancelled,
     OrderExpired,
+    OrderReturnRequested,
     PaymentRefunded,
 )
+
+#: The address that staff read.
+StaffMailbox = NewType("StaffMailbox", str)
 
 
 class News(Struct, frozen=True):
@@ -57,6 +62,7 @@ class _About(Struct, frozen=True):
     order_id: OrderId
     cause: str
     data: dict[str, Any] = field(default_factory=dict)
+    for_staff: bool = False
 
 
 class OrderMails:
@@ -70,6 +76,7 @@ class OrderMails:
         emails: Emails,
         orders: OrderReads,
         post: QueuedPost,
+        staff: StaffMailbox,
     ) -> None:
         self._uow = uow
         self._units = units
@@ -77,10 +84,11 @@ class OrderMails:
         self._emails = emails
         self._orders = orders
         self._post = post
+        self._staff = staff
 
     async def react_all(self, news: Sequence[News]) -> None:
         """Load the orders, write their mails, then store all of them in one unit."""
-        abouts = [(one.event_id, _about(one.fact)) for one in news]
+        abouts = [(one.event_id, _about(one)) for one in news]
         orders = await self._orders.find({about.order_id for _, about in abouts})
         written: dict[EventId, Email | None] = {}
         for id_, about in abouts:
@@ -103,7 +111,7 @@ class OrderMails:
             return None
         letter = Letter(
             dedupe=about.cause,
-            to=order.email,
+            to=self._staff if about.for_staff else order.email,
             template=about.cause.partition(":")[0],
             data={"order": order, **about.data},
             subject_id=about.order_id,
@@ -111,7 +119,15 @@ class OrderMails:
         return self._post.compose(letter)
 
 
-def _about(fact: Event) -> _About:
+def _about(news: News) -> _About:
+    if isinstance(news.fact, OrderReturnRequested):  # one order may have several
+        cause = f"return-requested:{news.event_id.hex}"
+        wish = {"items": news.fact.items, "reason": news.fact.reason}
+        return _About(news.fact.order_id, cause, wish, for_staff=True)
+    return _to_buyer(news.fact)
+
+
+def _to_buyer(fact: Event) -> _About:
     match fact:
         case OrderConfirmed():
             return _About(fact.order_id, confirmation_of(fact.order_id))
