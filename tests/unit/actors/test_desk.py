@@ -289,6 +289,14 @@ async def test_a_drained_desk_serves_all_and_refuses_the_late() -> None:
     assert await asyncio.gather(*asks) == list(range(5))
 
 
+async def test_a_desk_that_was_told_to_end_before_its_first_step_ends() -> None:
+    desk = Desk("test", echo, Inline())
+    running = asyncio.create_task(desk.run())
+    async with asyncio.timeout(1):
+        await desk.drain()
+        await running
+
+
 async def test_an_idle_desk_drains_at_once() -> None:
     desk = Desk("test", echo, Inline())
     task = asyncio.create_task(desk.run())

@@ -78,7 +78,7 @@ class Desk(Generic[C, A]):
         self._serving: list[Sequence[_Slip[C, A]]] = []
         self._bell: asyncio.Future[None] | None = None  # set while the desk sleeps
         self._alarm: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._closed = self._draining = False
         self._ended: asyncio.Event = asyncio.Event()
 
     @property
@@ -112,12 +112,12 @@ class Desk(Generic[C, A]):
 
     async def drain(self) -> None:
         """Refuse new commands, serve all that wait, then let `run()` return."""
-        self._closed = True
+        self._closed = self._draining = True
         self._ring()
         await self._ended.wait()
 
     async def run(self) -> None:
-        self._closed = False
+        self._closed = self._draining  # it may have been told to end before its first step
         self._ended.clear()
         busy: set[asyncio.Task[None]] = set()
         try:
