@@ -10,7 +10,7 @@ from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.kernel.errors import Malformed, StaleWrite
 from shop.core.kernel.ids import OrderId, UserId
 from shop.core.kernel.page import Page
-from shop.core.orders.model import Order, OrderNotFound, OrderStatus
+from shop.core.orders.model import Order, OrderNotFound
 from shop.ports.orders import Invoices, OrderFilter, OrderReads, Orders
 
 
@@ -90,9 +90,7 @@ class MemoryOrderReads(OrderReads):
         late: list[tuple[datetime, Order]] = [
             (order.hold_until, order)
             for order in self._store.table("orders").values()
-            if order.status is OrderStatus.PENDING_PAYMENT
-            and order.hold_until
-            and order.hold_until <= now
+            if order.hold_until and order.hold_until <= now
         ]
         return [order for _, order in sorted(late, key=lambda one: one[0])][:limit]
 

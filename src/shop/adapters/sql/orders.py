@@ -92,12 +92,11 @@ _FORGET_BUYER = Hot(
     )
     .where(orders.c.id == bindparam("order"), orders.c.version == bindparam("seen"))
 )
+# Only an unpaid order is held for somebody. To ask for its status as well would have SQLite go
+# through all that wait for their payment, each second.
 _OVERDUE = (
     sa.select(orders.c.id)
-    .where(
-        orders.c.hold_until <= bindparam("now"),
-        orders.c.status == OrderStatus.PENDING_PAYMENT.value,
-    )
+    .where(orders.c.hold_until <= bindparam("now"))
     .order_by(orders.c.hold_until)
     .limit(bindparam("most"))
 )

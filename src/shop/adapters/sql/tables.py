@@ -374,7 +374,14 @@ payments = sa.Table(
     _version(),
     sa.CheckConstraint("amount >= 0 AND refunded >= 0 AND refunding >= refunded", name="money"),
     sa.CheckConstraint("refunding <= amount", name="refunds"),
-    sa.Index("ix_payments_status", "status", "created_at"),
+    # Most have their link from the first moment, and are nobody's who looks for those without.
+    sa.Index(
+        "ix_payments_unlinked",
+        "status",
+        "method",
+        "created_at",
+        sqlite_where=sa.text("link_id IS NULL"),
+    ),
 )
 refunds = sa.Table(
     "refunds",
