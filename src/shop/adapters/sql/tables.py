@@ -456,6 +456,7 @@ emails = sa.Table(
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("sent_at", Utc, nullable=True),
     _version(),
+    sa.Index("ix_emails_status", "status", "id"),
 )
 
 # --- events and single work --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Payments without a link are found without going through those that have one."""
+"""Payments without a link, and mails in one state, are found without going through the others."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,8 +18,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("link_id IS NULL"),
     )
     op.drop_index("ix_payments_status", table_name="payments")
+    op.create_index("ix_emails_status", "emails", ["status", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_emails_status", table_name="emails")
     op.create_index("ix_payments_status", "payments", ["status", "created_at"], unique=False)
     op.drop_index("ix_payments_unlinked", table_name="payments")
