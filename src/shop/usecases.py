@@ -88,6 +88,7 @@ from shop.entrypoints.actors.desks import (
 )
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
 from shop.entrypoints.http.api.order_answers import OrderAnswers
+from shop.entrypoints.http.cached_catalog import CachedCatalog
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
@@ -306,12 +307,16 @@ class CatalogParts(Provider):
         )
 
     @provide(scope=Scope.APP)
-    def suggesting(self, reads: CatalogReads) -> Suggesting:
-        return Suggesting(reads)
+    def suggesting(self, reads: CatalogReads, changes: CatalogChanges) -> Suggesting:
+        return Suggesting(reads, changes)
 
     @provide(scope=Scope.APP)
     def watch(self, changes: CatalogChanges) -> CatalogWatch:
         return CatalogWatch(changes)
+
+    @provide(scope=Scope.APP)
+    def cached(self, reads: CatalogReads, watch: CatalogWatch) -> CachedCatalog:
+        return CachedCatalog(reads, watch)
 
     @provide(scope=Scope.APP)
     def imports(self, container: AsyncContainer) -> ImportDesk:

@@ -43,10 +43,10 @@ async def test_a_real_file_gives_what_it_should_and_the_second_time_nothing(
     ]
     assert (await (await shop.get(StaffReads)).products((), 100)).items == ()
     assert (await imported_file(shop, body)).new == truth["products"]
-    before = await (await shop.get(CatalogChanges)).count()
+    before = await (await shop.get(CatalogChanges)).counts()
     again = await imported_file(shop, body)
     assert (again.new, again.changed, again.unchanged) == (0, 0, truth["products"])
-    assert await (await shop.get(CatalogChanges)).count() == before
+    assert await (await shop.get(CatalogChanges)).counts() == before
 
     page = await (await shop.get(StaffReads)).products((), 100)
     units = [(product, variant) for product, _ in page.items for variant in product.variants]

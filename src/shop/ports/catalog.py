@@ -218,10 +218,6 @@ class CatalogReads(Protocol):
         """The newest first. Raises `ProductNotFound`."""
 
     @abstractmethod
-    async def names_state(self) -> tuple[int, ...]:
-        """Figures that move whenever the answer of `names` may; stock does not move them."""
-
-    @abstractmethod
     async def names(self, limit: int) -> list[Suggestion]:
         """Titles, brands and categories to suggest."""
 
@@ -250,7 +246,14 @@ class StaffReads(Protocol):
         """How many products there are in each state."""
 
 
+class ChangeCounts(Struct, frozen=True, kw_only=True):
+    """Numbers that move: `edits` when products or categories change, `all` also with their stock
+    and ratings."""
+
+    all: int
+    edits: int
+
+
 class CatalogChanges(Protocol):
     @abstractmethod
-    async def count(self) -> int:
-        """A number that moves with every change of products, prices or stock."""
+    async def counts(self) -> ChangeCounts: ...

@@ -60,6 +60,19 @@ def a_category(name: str, parent: Category | None = None) -> Category:
     )
 
 
+def a_review(product: Product, user: UserId, rating: int = 4) -> Review:
+    return Review(
+        id=uuid4(),
+        product_id=product.id,
+        user_id=user,
+        author="Asha",
+        rating=rating,
+        title="Good",
+        body="",
+        created_at=NOON,
+    )
+
+
 async def store(shop: AsyncContainer, *products: Product, stock: int = 0) -> None:
     async with shop() as scope:
         uow, shelf = await scope.get(UnitOfWork), await scope.get(Products)
@@ -184,18 +197,45 @@ async def test_of_two_units_at_once_one_is_refused(shop: AsyncContainer) -> None
 
 async def test_every_write_moves_the_counter_and_a_rollback_does_not(shop: AsyncContainer) -> None:
     changes = await shop.get(CatalogChanges)
-    before = await changes.count()
+    before = await changes.counts()
     product = a_product()
     await store(shop, product, stock=3)
-    after = await changes.count()
-    assert after > before
+    after = await changes.counts()
+    assert after.all > before.all
+    assert after.edits > before.edits
     async with shop() as scope:
         uow, shelf = await scope.get(UnitOfWork), await scope.get(Products)
         with pytest.raises(ZeroDivisionError):
             async with uow.begin():
                 await shelf.save([replace(product, title="Never")])
                 raise ZeroDivisionError
-    assert await changes.count() == after
+    assert await changes.counts() == after
+
+
+async def test_stock_and_ratings_are_no_edits(shop: AsyncContainer) -> None:
+    from shop.core.inventory.model import StockChange  # noqa: PLC0415
+    from shop.ports.inventory import Shelf  # noqa: PLC0415
+
+    changes, product = await shop.get(CatalogChanges), a_product()
+    variant = product.variants[0].id
+    await store(shop, product, stock=5)
+    seen = [await changes.counts()]
+    async with shop() as scope:
+        uow, shelf = await scope.get(UnitOfWork), await scope.get(Shelf)
+        counting, reviews = await scope.get(Counting), await scope.get(Reviews)
+        async with uow.begin():
+            await shelf.change([StockChange(variant_id=variant, held=1)])
+        seen.append(await changes.counts())
+        async with uow.begin():
+            await counting.count([Count(id=uuid4(), variant_id=variant, quantity=9)], "", NOON)
+        seen.append(await changes.counts())
+        async with uow.begin():
+            await reviews.add(a_review(product, UserId(uuid4())))
+        seen.append(await changes.counts())
+    assert [one.all for one in seen] == sorted({one.all for one in seen})
+    assert len({one.edits for one in seen}) == 1
+    await store_categories(shop, a_category("Tea"))
+    assert (await changes.counts()).edits > seen[0].edits
 
 
 async def test_a_count_never_goes_below_what_is_held(shop: AsyncContainer) -> None:
@@ -435,27 +475,17 @@ async def test_a_customer_reviews_once_and_moves_the_rating(shop: AsyncContainer
     product = a_product()
     await store(shop, product)
 
-    async def review(user: int, rating: int) -> None:
+    async def review(user: UserId, rating: int) -> None:
         async with shop() as scope:
             uow, reviews = await scope.get(UnitOfWork), await scope.get(Reviews)
             async with uow.begin():
-                await reviews.add(
-                    Review(
-                        id=uuid4(),
-                        product_id=product.id,
-                        user_id=UserId(ProductId(uuid4()) if user < 0 else ProductId(product.id)),
-                        author="Asha",
-                        rating=rating,
-                        title="Good",
-                        body="",
-                        created_at=NOON,
-                    )
-                )
+                await reviews.add(a_review(product, user, rating))
 
-    await review(-1, 5)
-    await review(1, 4)
+    one, other = UserId(uuid4()), UserId(uuid4())
+    await review(one, 5)
+    await review(other, 4)
     with pytest.raises(ReviewExists):
-        await review(1, 1)
+        await review(other, 1)
     reads = await shop.get(CatalogReads)
     rating = (await reads.product(product.slug)).rating
     assert (rating.average, rating.count) == (4.5, 2)

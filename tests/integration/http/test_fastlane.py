@@ -12,7 +12,7 @@ from shop.core.kernel.errors import Unavailable
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.http.fastlane import FastLane
 from shop.ports.cache import Cache
-from shop.ports.catalog import CatalogChanges
+from shop.ports.catalog import CatalogChanges, ChangeCounts
 from tests.kit.catalogue import client_of
 from tests.kit.clock import ManualClock
 
@@ -24,10 +24,10 @@ class Counter(CatalogChanges):
         self.value = 1
         self.down = False
 
-    async def count(self) -> int:
+    async def counts(self) -> ChangeCounts:
         if self.down:
             raise Unavailable("Down.")
-        return self.value
+        return ChangeCounts(all=self.value, edits=self.value)
 
 
 class Behind:

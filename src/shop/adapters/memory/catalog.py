@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from shop.adapters.memory.changes import catalog_edited, figures_changed
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.catalog.model import (
     Category,
@@ -21,7 +22,6 @@ from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import CategoryId, ProductId, UserId, VariantId
 from shop.core.kernel.money import Money
 from shop.ports.catalog import (
-    CatalogChanges,
     Categories,
     Count,
     Counting,
@@ -31,19 +31,6 @@ from shop.ports.catalog import (
     Products,
     Reviews,
 )
-
-
-def catalog_changed(uow: MemoryUnitOfWork) -> None:
-    changes = uow.table("catalog_changes")
-    changes["count"] = changes.get("count", 0) + 1
-
-
-class MemoryCatalogChanges(CatalogChanges):
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    async def count(self) -> int:
-        return int(self._store.table("catalog_changes").get("count", 0))
 
 
 class MemoryProducts(Products):
@@ -117,7 +104,7 @@ class MemoryProducts(Products):
                 on_hand=old.on_hand if old else 0,
                 held=old.held if old else 0,
             )
-        catalog_changed(self._uow)
+        catalog_edited(self._uow)
 
 
 class MemoryCounting(Counting):
@@ -143,7 +130,7 @@ class MemoryCounting(Counting):
                     reason=reason,
                     at=at,
                 )
-                catalog_changed(self._uow)
+                figures_changed(self._uow)
 
 
 class MemoryCategories(Categories):
@@ -173,7 +160,7 @@ class MemoryCategories(Categories):
         if category.parent_id is not None and category.parent_id not in have:
             raise StaleWrite("Somebody else removed a category first.")
         have[category.id] = category
-        catalog_changed(self._uow)
+        catalog_edited(self._uow)
 
     async def remove(self, category: Category) -> None:
         have = self._uow.table("categories")
@@ -181,7 +168,7 @@ class MemoryCategories(Categories):
         if used or any(other.parent_id == category.id for other in have.values()):
             raise CategoryInUse("Products or categories still stand in this one.")
         have.pop(category.id, None)
-        catalog_changed(self._uow)
+        catalog_edited(self._uow)
 
 
 class MemoryReviews(Reviews):
@@ -206,7 +193,7 @@ class MemoryReviews(Reviews):
         if key in have:
             raise ReviewExists("You have reviewed this product already.")
         have[key] = review
-        catalog_changed(self._uow)
+        figures_changed(self._uow)
 
 
 class MemoryImports(Imports):

@@ -3,7 +3,6 @@
 from dishka import Provider, Scope, provide
 
 from shop.adapters.memory.catalog import (
-    MemoryCatalogChanges,
     MemoryCategories,
     MemoryCounting,
     MemoryImportReads,
@@ -12,6 +11,7 @@ from shop.adapters.memory.catalog import (
     MemoryReviews,
 )
 from shop.adapters.memory.catalog_reads import MemoryCatalogReads, MemoryStaffReads
+from shop.adapters.memory.changes import MemoryCatalogChanges
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.ports.catalog import (
     CatalogChanges,

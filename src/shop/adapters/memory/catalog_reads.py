@@ -320,15 +320,6 @@ class MemoryCatalogReads(CatalogReads):
         more = Place("newest", 0, items[-1].id).cursor() if len(rest) > limit else None
         return Page(items, more, len(have))
 
-    async def names_state(self) -> tuple[int, ...]:
-        named, products = self._shelves.categories().values(), self._shelves.all()
-        return (
-            len(products),
-            sum(product.version for product in products),
-            len(named),
-            sum(category.version for category in named),
-        )
-
     async def names(self, limit: int) -> list[Suggestion]:
         active = self._shelves.active()
         named = self._shelves.categories().values()

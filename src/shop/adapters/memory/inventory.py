@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from shop.adapters.memory.changes import figures_changed
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.inventory.model import Sellable, StockChange, StockMove
 from shop.core.kernel.errors import StaleWrite
@@ -33,8 +34,7 @@ class MemoryShelf(Shelf):
             if other or not 0 <= held <= on_hand:
                 raise StaleWrite("Somebody else changed the stock first.")
             shelf[change.variant_id] = replace(have, on_hand=on_hand, held=held)
-        changed = self._uow.table("catalog_changes")
-        changed["count"] = changed.get("count", 0) + 1
+        figures_changed(self._uow)
 
     async def record(self, moves: Sequence[StockMove]) -> None:
         self._uow.table("stock_moves").update({move.id: move for move in moves})

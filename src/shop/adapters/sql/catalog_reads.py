@@ -94,12 +94,6 @@ _REVIEW_TOTAL = (
     .select_from(reviews_)
     .where(reviews_.c.product_id == bindparam("product"))
 )
-_STATE = sa.select(
-    sa.select(sa.func.count()).select_from(products).scalar_subquery(),
-    sa.select(sa.func.coalesce(sa.func.sum(products.c.version), 0)).scalar_subquery(),
-    sa.select(sa.func.count()).select_from(categories).scalar_subquery(),
-    sa.select(sa.func.coalesce(sa.func.sum(categories.c.version), 0)).scalar_subquery(),
-)
 _ACTIVE = products.c.status == ProductStatus.ACTIVE.value
 _TITLES = (
     sa.select(products.c.title, products.c.slug)
@@ -203,12 +197,6 @@ class SqlCatalogReads(CatalogReads):
         items = tuple(review_of(row) for row in rows[:limit])
         more = Place("newest", 0, items[-1].id).cursor() if len(rows) > limit else None
         return Page(items, more, total)
-
-    async def names_state(self) -> tuple[int, ...]:
-        async def query(conn: Conn) -> Any:
-            return await one(conn, _STATE)
-
-        return tuple(int(figure) for figure in await self._database.read(query))
 
     async def names(self, limit: int) -> list[Suggestion]:
         most = {"most": limit}

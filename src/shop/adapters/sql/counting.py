@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.changes import figures_changed
 from shop.adapters.sql.conn import among
 from shop.adapters.sql.tables import (
     stock_moves,
@@ -71,4 +71,4 @@ class SqlCounting(Counting):
             ]
             await conn.run(_SET_STOCK, new)
             await conn.run(stock_moves.insert(), moves)
-            await catalog_changed(conn)
+            await figures_changed(conn)

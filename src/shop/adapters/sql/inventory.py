@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.changes import figures_changed
 from shop.adapters.sql.conn import Conn, Hot, among
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import products, stock_moves, variants
@@ -109,7 +109,7 @@ class SqlShelf(Shelf):
             for c in sorted(changes, key=lambda change: change.variant_id.bytes)
         ]
         await overwrite(self._uow.conn, _CHANGE, rows, "the stock")
-        await catalog_changed(self._uow.conn)
+        await figures_changed(self._uow.conn)
 
     async def record(self, moves: Sequence[StockMove]) -> None:
         conn = self._uow.conn

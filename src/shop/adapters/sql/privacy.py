@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dishka import Provider, Scope, provide
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.changes import figures_changed
 from shop.adapters.sql.conn import Conn, among, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.factors import to_factors
@@ -122,7 +122,7 @@ class SqlErasing(Erasing):
 
     async def reviews(self, user_id: UserId) -> None:
         if await self._uow.conn.run(_ANONYMISE, {"whose": user_id}):
-            await catalog_changed(self._uow.conn)
+            await figures_changed(self._uow.conn)
 
     async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
         owner = {"whose": person_name(user_id)}

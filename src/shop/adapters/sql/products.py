@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.changes import catalog_edited
 from shop.adapters.sql.conn import Conn, among
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import (
@@ -263,7 +263,7 @@ class SqlProducts(Products):
             await self._add_variants([(p, n, v) for p in products for n, v in _numbered(p)])
         except Taken as error:
             raise lost("a product") from error
-        await catalog_changed(conn)
+        await catalog_edited(conn)
 
     async def save(self, products: Sequence[Product]) -> None:
         if not products:
@@ -293,7 +293,7 @@ class SqlProducts(Products):
                 await conn.run(_SAVE_VARIANTS, prefixed)
         except Taken as error:
             raise lost("a product") from error
-        await catalog_changed(conn)
+        await catalog_edited(conn)
 
     async def _names(self, products: Sequence[Product]) -> dict[UUID, str]:
         wanted = {id_ for product in products for id_ in product.categories}

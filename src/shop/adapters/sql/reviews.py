@@ -4,7 +4,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import catalog_changed
+from shop.adapters.sql.changes import figures_changed
 from shop.adapters.sql.conn import one
 from shop.adapters.sql.errors import Taken
 from shop.adapters.sql.tables import (
@@ -66,4 +66,4 @@ class SqlReviews(Reviews):
         await conn.run(
             _RATE, {"product": review.product_id, "average": average, "count": rated.many}
         )
-        await catalog_changed(conn)
+        await figures_changed(conn)

@@ -268,7 +268,8 @@ imports = sa.Table(
     sa.Column("updated_at", Utc, nullable=False),
     _version(),
 )
-#: One row. Every process reads it often, and drops its cached answers when the count moves.
+#: Row 1 counts every change, row 2 those of products and categories but not of stock. Every process
+#: reads them often, and drops its cached answers when they move.
 catalog_changes = sa.Table(
     "catalog_changes",
     metadata,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from shop.core.catalog.views import Suggestion
 from shop.core.catalog.words import fold, words_of
-from shop.ports.catalog import CatalogReads
+from shop.ports.catalog import CatalogChanges, CatalogReads
 
 MOST = 10
 _NAMES = 50_000
@@ -85,18 +85,19 @@ class SuggestIndex:
 class Suggesting:
     """Keeps one index a process, made anew when a name has changed."""
 
-    def __init__(self, reads: CatalogReads) -> None:
+    def __init__(self, reads: CatalogReads, changes: CatalogChanges) -> None:
         self._reads = reads
+        self._changes = changes
         self._index = SuggestIndex([])
-        self._state: tuple[int, ...] | None = None
+        self._edits: int | None = None
         self._lock = asyncio.Lock()
 
     async def suggest(self, text: str) -> list[Suggestion]:
-        if await self._reads.names_state() != self._state:
+        if (await self._changes.counts()).edits != self._edits:
             async with self._lock:
-                state = await self._reads.names_state()
-                if state != self._state:
+                edits = (await self._changes.counts()).edits
+                if edits != self._edits:
                     names = await self._reads.names(_NAMES)
                     self._index = await asyncio.to_thread(SuggestIndex, names)
-                    self._state = state
+                    self._edits = edits
         return self._index.find(text)

@@ -14,7 +14,8 @@ _PATIENCE = 1.0
 
 
 class CatalogWatch:
-    """`count` is the catalogue's change counter, at most a second old, or None when unknown.
+    """`count` is the catalogue's change counter, at most a second old, or None when unknown;
+    `edits` leaves out changes of stock and ratings.
 
     Answers made from the catalogue are good only as long as `count` stays what it was before
     they were made. While it is unknown nothing may be served from memory.
@@ -24,6 +25,7 @@ class CatalogWatch:
 
     def __init__(self, changes: CatalogChanges) -> None:
         self.count: int | None = None
+        self.edits: int | None = None
         self._changes = changes
         self._read_at = 0.0
 
@@ -33,7 +35,7 @@ class CatalogWatch:
                 await self.look()
                 await asyncio.sleep(PERIOD)
         finally:
-            self.count = None
+            self.count = self.edits = None
 
     async def look(self) -> None:
         """Read the counter; forget it when that has failed for a second."""
@@ -43,9 +45,10 @@ class CatalogWatch:
         left = _PATIENCE if self.count is None else self._read_at + _PATIENCE - began
         try:
             async with asyncio.timeout(max(0.0, left)):
-                self.count = await self._changes.count()
+                counts = await self._changes.counts()
+            self.count, self.edits = counts.all, counts.edits
             self._read_at = began
         except (TimeoutError, ShopError):
             if self.count is not None and now() >= self._read_at + _PATIENCE:
-                self.count = None
+                self.count = self.edits = None
                 log.warning("catalog_changes_unknown")

@@ -22,13 +22,14 @@ from shop.core.kernel.errors import Malformed
 from shop.core.kernel.money import Money
 from shop.core.pricing.model import PricePolicy
 from shop.core.users.postal import line
+from shop.entrypoints.http.cached_catalog import CachedCatalog
 from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import Errors, Form, amount
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
 from shop.entrypoints.http.web.visited import visited
-from shop.ports.catalog import CatalogReads, ProductFilter, Sort
+from shop.ports.catalog import ProductFilter, Sort
 
 _PAGE = 24
 _SHOWCASE = 100
@@ -86,7 +87,7 @@ def _amount(text: str) -> int | None:
 @page("/")
 @visited
 async def home(
-    visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy], terms: Given[Terms]
+    visit: Visit, reads: Given[CachedCatalog], policy: Given[PricePolicy], terms: Given[Terms]
 ) -> Reply:
     tree = await reads.tree()
     cards = (await reads.page(ProductFilter(), Sort.NEWEST, _SHOWCASE)).cards()
@@ -124,7 +125,7 @@ def _mixed(cards: list[ProductCard]) -> list[ProductCard]:
 @page("/categories/{path:path}")
 @visited
 async def category(
-    path: FromPath[str], visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy]
+    path: FromPath[str], visit: Visit, reads: Given[CachedCatalog], policy: Given[PricePolicy]
 ) -> Reply:
     where = path.strip("/")
     trail = await reads.category(where)
@@ -164,7 +165,7 @@ def _down_to(nodes: tuple[CategoryNode, ...], path: str) -> Iterator[CategoryNod
 @visited
 async def search(
     visit: Visit,
-    reads: Given[CatalogReads],
+    reads: Given[CachedCatalog],
     suggesting: Given[Suggesting],
     policy: Given[PricePolicy],
 ) -> Reply:
@@ -191,7 +192,7 @@ async def search(
 
 async def _listing(
     visit: Visit,
-    reads: CatalogReads,
+    reads: CachedCatalog,
     chosen: Chosen,
     which: ProductFilter,
     *,
@@ -220,7 +221,7 @@ async def _listing(
 @page("/products/{slug:str}")
 @visited
 async def product(
-    slug: FromPath[str], visit: Visit, reads: Given[CatalogReads], policy: Given[PricePolicy]
+    slug: FromPath[str], visit: Visit, reads: Given[CachedCatalog], policy: Given[PricePolicy]
 ) -> Reply:
     found = await reads.product(slug)
     return await _product_page(visit, reads, policy, found, Form(), Errors())
@@ -228,7 +229,7 @@ async def product(
 
 async def _product_page(
     visit: Visit,
-    reads: CatalogReads,
+    reads: CachedCatalog,
     policy: PricePolicy,
     found: ProductView,
     form: Form,
@@ -265,7 +266,7 @@ def _first(variants: tuple[VariantView, ...]) -> VariantView:
 async def review(
     slug: FromPath[str],
     visit: Visit,
-    reads: Given[CatalogReads],
+    reads: Given[CachedCatalog],
     policy: Given[PricePolicy],
     reviewing: Given[Reviewing],
 ) -> Reply:
@@ -289,6 +290,7 @@ async def review(
         await reviewing.write(visit.caller, command)
     except (NotABuyer, ReviewExists) as no:
         return visit.see(back, no.code)
+    await reads.changed()
     return visit.see(back, "reviewed")
 
 
