@@ -33,6 +33,7 @@ async def read_all(reads: CatalogReads, slug: str) -> int:
         await reads.page(ProductFilter(), Sort.PRICE, 24)
         await reads.product(slug)
         await reads.reviews(slug, 10)
+        await reads.brands(which)
         await reads.names(1000)
     return len(seen)
 

@@ -208,6 +208,10 @@ class CatalogReads(Protocol):
         """Raises `Malformed` for a cursor that is none of ours."""
 
     @abstractmethod
+    async def brands(self, which: ProductFilter) -> tuple[str, ...]:
+        """Whose products are found: 50 brands at most, those with the most first."""
+
+    @abstractmethod
     async def product(self, id_or_slug: str) -> ProductView:
         """Raises `ProductNotFound`."""
 

@@ -424,6 +424,8 @@ async def test_facets_count_what_was_found(shop: AsyncContainer) -> None:
     assert [(one.path, one.count) for one in facets.categories] == [("tea", 2)]
     assert [(one.value, one.count) for one in facets.tags] == [("clay", 1)]
     assert facets.in_stock == 2
+    assert await reads.brands(ProductFilter()) == ("Asha", "Bela")
+    assert await reads.brands(ProductFilter(category="tea")) == ("Asha",)
     narrowed = await reads.page(ProductFilter(category="tea"), Sort.NEWEST, 1, facets=True)
     assert narrowed.facets is not None
     assert [(one.path, one.count) for one in narrowed.facets.categories] == [("tea", 2)]

@@ -41,8 +41,11 @@ class Reads:
     async def category(self, path: str) -> Any:
         return await self._read("category", path)
 
-    async def page(self, *how: Any, facets: bool) -> Any:
-        return await self._read(*how, facets)
+    async def page(self, *how: Any) -> Any:
+        return await self._read(*how)
+
+    async def brands(self, which: ProductFilter) -> Any:
+        return await self._read("brands", which)
 
     async def product(self, slug: str) -> Any:
         return await self._read("product", slug)
@@ -56,14 +59,16 @@ class Desk:
         self.counter = Counter()
         self.watch = CatalogWatch(self.counter)
         self.reads = Reads()
-        self.catalog = CachedCatalog(cast(CatalogReads, self.reads), self.watch, most)
+        self.catalog: Any = CachedCatalog(cast(CatalogReads, self.reads), self.watch, most)
 
     async def everything(self) -> list[Any]:
         catalog, which = self.catalog, ProductFilter(words=("tea",))
         return [
             await catalog.tree(),
             await catalog.category("home"),
-            await catalog.page(which, Sort.TITLE, 24, None, facets=True),
+            await catalog.brands(which),
+            await catalog.brands(ProductFilter(in_stock=True)),
+            await catalog.page(which, Sort.TITLE, 24),
             await catalog.product("kettle"),
             await catalog.reviews("kettle", 20),
         ]
@@ -78,7 +83,7 @@ async def desk() -> Desk:
 
 async def test_what_was_read_is_not_read_again(desk: Desk) -> None:
     first = await desk.everything()
-    assert await desk.everything() == first == [1, 2, 3, 4, 5]
+    assert await desk.everything() == first == [1, 2, 3, 4, 5, 6, 7]
 
 
 async def test_other_questions_are_other_answers(desk: Desk) -> None:
@@ -88,31 +93,32 @@ async def test_other_questions_are_other_answers(desk: Desk) -> None:
         await desk.catalog.page(which, Sort.PRICE, 24),
         await desk.catalog.page(which, Sort.TITLE, 12),
         await desk.catalog.page(which, Sort.TITLE, 24, "cursor"),
-        await desk.catalog.page(which, Sort.TITLE, 24, facets=True),
+        await desk.catalog.brands(which),
+        await desk.catalog.brands(ProductFilter(brand="B")),
         await desk.catalog.page(ProductFilter(brand="B"), Sort.TITLE, 24),
         await desk.catalog.product("kettle"),
         await desk.catalog.category("kettle"),
         await desk.catalog.reviews("kettle", 1),
         await desk.catalog.reviews("kettle", 2),
     ]
-    assert asked == list(range(1, 11))
+    assert asked == list(range(1, 12))
 
 
 async def test_stock_leaves_the_tree_and_an_edit_nothing(desk: Desk) -> None:
     await desk.everything()
     desk.counter.all += 1
     await desk.catalog.changed()
-    assert await desk.everything() == [1, 2, 6, 7, 8]
+    assert await desk.everything() == [1, 2, 3, 8, 9, 10, 11]
     desk.counter.all += 1
     desk.counter.edits += 1
     await desk.catalog.changed()
-    assert await desk.everything() == [9, 10, 11, 12, 13]
+    assert await desk.everything() == [12, 13, 14, 15, 16, 17, 18]
 
 
 async def test_nothing_is_remembered_while_changes_are_unknown() -> None:
     desk = Desk()
     await desk.everything()
-    assert await desk.everything() == [6, 7, 8, 9, 10]
+    assert await desk.everything() == [8, 9, 10, 11, 12, 13, 14]
 
 
 async def test_who_asks_together_waits_for_one_reading(desk: Desk) -> None:

@@ -157,6 +157,11 @@ class MemoryCatalogReads(CatalogReads):
             facets=self._facets(found) if facets else None,
         )
 
+    async def brands(self, which: ProductFilter) -> tuple[str, ...]:
+        found = Counter(p.brand for p in self._shelves.active() if self._matches(p, which))
+        del found[""]
+        return tuple(one.value for one in _counts(found))
+
     def _place(self, product: Product, sort: Sort, words: Iterable[str]) -> Place:
         key: int | str
         match sort:

@@ -170,6 +170,11 @@ class SqlCatalogReads(CatalogReads):
             facets=counts,
         )
 
+    async def brands(self, which: ProductFilter) -> tuple[str, ...]:
+        statement, params = facets_of(Shape.of(which)).brands, params_of(which)
+        rows = await self._database.read(lambda conn: conn.rows(statement, params))
+        return tuple(row.value for row in rows)
+
     async def product(self, id_or_slug: str) -> ProductView:
         async def query(conn: Conn) -> tuple[Any, list[Any], list[Any]]:
             row = await _find(conn, id_or_slug)

@@ -200,8 +200,8 @@ async def _listing(
     **context: Any,
 ) -> Reply:
     cursor = visit.request.query_params.get("cursor") or None
-    found = await reads.page(which, Sort(chosen.sort), _PAGE, cursor, facets=True)
-    brands = [one.value for one in found.facets.brands] if found.facets else []
+    found = await reads.page(which, Sort(chosen.sort), _PAGE, cursor)
+    brands = [*await reads.brands(which)]
     if chosen.brand and chosen.brand not in brands:
         brands.insert(0, chosen.brand)
     return await visit.page(
