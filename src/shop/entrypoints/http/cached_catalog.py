@@ -74,8 +74,6 @@ class CachedCatalog:
         self, key: Any, state: Callable[[], int | None], load: Callable[[], Awaitable[T]]
     ) -> T:
         now = state()
-        if now is None:
-            return await load()
         kept = self._kept.get(key)
         if kept is not None and kept[0] == now:
             self._kept.move_to_end(key)
@@ -88,7 +86,7 @@ class CachedCatalog:
             under_way.add_done_callback(lambda _: self._loading.pop(loading))
         found: T = await asyncio.shield(under_way)
         # Only what was read while nothing changed belongs to this state.
-        if state() == now:
+        if now is not None and state() == now:
             self._kept[key] = now, found
             self._kept.move_to_end(key)
             if len(self._kept) > self._most:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from litestar import Litestar, Request
 
 from shop.entrypoints.http.edge import App, Receive, Scope, Send
+from shop.entrypoints.http.turns import Turns
 from shop.entrypoints.http.web.refusals import REFUSALS
 
 #: Method and path, without parameters in it. Each takes the request alone and gives an `Answer`.
@@ -27,6 +28,7 @@ class Direct:
     def __init__(self, app: Litestar) -> None:
         self._app = app
         self._inside = cast(App, app)
+        self._turns = Turns()
         found = app.route_handler_method_map
         self._calls: dict[tuple[str, str], Any] = {
             (method, path): found[path][method].fn  # type: ignore[index]
@@ -38,6 +40,7 @@ class Direct:
         if scope["type"] == "http":
             call = self._calls.get((scope["method"], scope["path"]))
         if call is None:
+            await self._turns.take()
             await self._inside(scope, receive, send)
             return
         scope["litestar_app"] = scope["app"] = self._app

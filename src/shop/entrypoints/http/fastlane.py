@@ -100,7 +100,7 @@ class FastLane:
         self._size = 0
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._count: int | None = None
-        self._loading: dict[tuple[Key, int], asyncio.Future[_Entry | None]] = {}
+        self._loading: dict[tuple[Key, int | None], asyncio.Future[_Entry | None]] = {}
 
     def ready(self, scope: Scope) -> Prepared | None:
         """An answer to a GET that is in memory; nothing is waited for."""
@@ -151,9 +151,8 @@ class FastLane:
         self, key: Key, count: int | None, scope: Scope, receive: Receive, send: Send
     ) -> _Entry | None:
         """The answer, made by the first who asks; None when the app has answered by itself."""
-        if count is None:
-            return await self._load(scope, receive, send)
-        # Who asks after a change must not be given an answer begun before it.
+        # Who asks after a change must not be given an answer begun before it. While changes are
+        # unknown whoever waits shares one as well: the database may be what is overrun.
         loading = key, count
         under_way = self._loading.get(loading)
         if under_way is not None:
@@ -167,15 +166,15 @@ class FastLane:
             del self._loading[loading]
             mine.set_result(entry)
         # Only what was made while the catalogue stood still belongs to its state.
-        if entry is not None and self._watch.count == count == self._count:
+        if entry is not None and count is not None and self._watch.count == count == self._count:
             self._keep(key, entry)
         return entry
 
     async def _fetch(
-        self, key: Key, count: int, scope: Scope, receive: Receive, send: Send
+        self, key: Key, count: int | None, scope: Scope, receive: Receive, send: Send
     ) -> _Entry | None:
         """What another replica made for the same state, else our own."""
-        if self._common is None:
+        if self._common is None or count is None:
             return await self._load(scope, receive, send)
         name = _name(key, count)
         if (kept := await self._common.get(name)) is not None:
