@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from shop.core.catalog.model import ProductNotFound
+from shop.core.catalog.views import Listing
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.entrypoints.http.cached_catalog import CachedCatalog
 from shop.ports.catalog import CatalogChanges, CatalogReads, ChangeCounts, ProductFilter, Sort
@@ -42,7 +43,7 @@ class Reads:
         return await self._read("category", path)
 
     async def page(self, *how: Any) -> Any:
-        return await self._read(*how)
+        return Listing(items=(), next_cursor=None, total=await self._read(*how))
 
     async def brands(self, which: ProductFilter) -> Any:
         return await self._read("brands", which)
@@ -68,7 +69,7 @@ class Desk:
             await catalog.category("home"),
             await catalog.brands(which),
             await catalog.brands(ProductFilter(in_stock=True)),
-            await catalog.page(which, Sort.TITLE, 24),
+            (await catalog.page(which, Sort.TITLE, 24)).total,
             await catalog.product("kettle"),
             await catalog.reviews("kettle", 20),
         ]
@@ -89,13 +90,13 @@ async def test_what_was_read_is_not_read_again(desk: Desk) -> None:
 async def test_other_questions_are_other_answers(desk: Desk) -> None:
     which = ProductFilter()
     asked = [
-        await desk.catalog.page(which, Sort.TITLE, 24),
-        await desk.catalog.page(which, Sort.PRICE, 24),
-        await desk.catalog.page(which, Sort.TITLE, 12),
-        await desk.catalog.page(which, Sort.TITLE, 24, "cursor"),
+        (await desk.catalog.page(which, Sort.TITLE, 24)).total,
+        (await desk.catalog.page(which, Sort.PRICE, 24)).total,
+        (await desk.catalog.page(which, Sort.TITLE, 12)).total,
+        (await desk.catalog.page(which, Sort.TITLE, 24, "cursor")).total,
         await desk.catalog.brands(which),
         await desk.catalog.brands(ProductFilter(brand="B")),
-        await desk.catalog.page(ProductFilter(brand="B"), Sort.TITLE, 24),
+        (await desk.catalog.page(ProductFilter(brand="B"), Sort.TITLE, 24)).total,
         await desk.catalog.product("kettle"),
         await desk.catalog.category("kettle"),
         await desk.catalog.reviews("kettle", 1),

@@ -5,15 +5,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from shop.core.catalog.views import CategoryNode, CategoryRef, Listing, ProductView, ReviewView
+from shop.core.catalog.views import CategoryNode, CategoryRef, ProductList, ProductView, ReviewView
 from shop.core.kernel.page import Page
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
 from shop.ports.catalog import CatalogReads, ProductFilter, Sort
 
 T = TypeVar("T")
 
-#: A page of 24 products is some 20 KiB, the home page's hundred 70.
-_MOST = 256
+#: A page of 24 products is some 80 KiB of objects.
+_MOST = 128
 
 
 class CachedCatalog:
@@ -42,10 +42,15 @@ class CachedCatalog:
         sort: Sort,
         limit: int,
         cursor: str | None = None,
-    ) -> Listing:
+    ) -> ProductList:
         """Without facets, which count the whole catalogue."""
-        key = which, sort, limit, cursor
-        return await self._of_all(key, lambda: self._reads.page(which, sort, limit, cursor))
+
+        async def load() -> ProductList:
+            found = await self._reads.page(which, sort, limit, cursor)
+            cards = tuple(found.cards())
+            return ProductList(items=cards, next_cursor=found.next_cursor, total=found.total)
+
+        return await self._of_all((which, sort, limit, cursor), load)
 
     async def brands(self, which: ProductFilter) -> tuple[str, ...]:
         by_figures = which.in_stock is not None or which.min_rating is not None

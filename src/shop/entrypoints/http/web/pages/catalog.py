@@ -1,6 +1,6 @@
 """Looking around: home, categories, search, products."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from litestar.params import FromPath
@@ -90,7 +90,7 @@ async def home(
     visit: Visit, reads: Given[CachedCatalog], policy: Given[PricePolicy], terms: Given[Terms]
 ) -> Reply:
     tree = await reads.tree()
-    cards = (await reads.page(ProductFilter(), Sort.NEWEST, _SHOWCASE)).cards()
+    cards = (await reads.page(ProductFilter(), Sort.NEWEST, _SHOWCASE)).items
     free = policy.shipping[0].free_from
     return await visit.page(
         "home.html",
@@ -103,7 +103,7 @@ async def home(
     )
 
 
-def _pictures(cards: list[ProductCard]) -> dict[str, str]:
+def _pictures(cards: Sequence[ProductCard]) -> dict[str, str]:
     """One picture for each top category: its newest product's."""
     found: dict[str, str] = {}
     for card in cards:
@@ -112,7 +112,7 @@ def _pictures(cards: list[ProductCard]) -> dict[str, str]:
     return found
 
 
-def _mixed(cards: list[ProductCard]) -> list[ProductCard]:
+def _mixed(cards: Sequence[ProductCard]) -> list[ProductCard]:
     """The newest of each top category in turn: a delivery of one kind must not fill the page."""
     shelves: dict[str, list[ProductCard]] = {}
     for card in cards:
@@ -209,7 +209,7 @@ async def _listing(
         keep=True,
         chosen=chosen,
         brands=sorted(brands, key=str.casefold),
-        cards=found.cards(),
+        cards=found.items,
         total=found.total,
         cursor=found.next_cursor,
         # A typo must not end the search.
