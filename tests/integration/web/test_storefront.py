@@ -306,6 +306,17 @@ async def test_an_empty_shelf_is_no_search_that_failed_and_stays_out_of_the_menu
     assert "Nothing here yet" not in narrowed.text
 
 
+async def test_a_shop_without_goods_offers_none(shop: Storefront) -> None:
+    visitor = shop.visitor()
+    nothing = await visitor.get("/search?q=kettle")
+    assert "The shelves are still empty." in nothing.text
+    assert "look through" not in nothing.text
+    await with_shelves(shop, "Tea")
+    empty = await visitor.get("/categories/tea")
+    assert "This shelf is still empty." in empty.text
+    assert "Look through another" not in empty.text
+
+
 async def test_the_menu_shows_the_fullest_shelves_and_holds_all(shop: Storefront) -> None:
     names = [f"Shelf {n}" for n in range(9)]
     shelves = await with_shelves(shop, *names)
