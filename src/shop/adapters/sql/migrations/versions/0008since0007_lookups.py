@@ -13,9 +13,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_payments_unlinked",
         "payments",
-        ["status", "method", "created_at"],
+        ["status", "method", "link_id", "created_at"],
         unique=False,
         sqlite_where=sa.text("link_id IS NULL"),
+        mysql_length={"link_id": 1},
     )
     op.drop_index("ix_payments_status", table_name="payments")
     op.create_index("ix_emails_status", "emails", ["status", "id"], unique=False)
