@@ -375,8 +375,8 @@ payments = sa.Table(
     _version(),
     sa.CheckConstraint("amount >= 0 AND refunded >= 0 AND refunding >= refunded", name="money"),
     sa.CheckConstraint("refunding <= amount", name="refunds"),
-    # For those without a link. Of the others SQLite keeps nothing, and the servers one letter, which
-    # they all share: so their order is that of time.
+    # For those without a link. Of the others SQLite keeps nothing, and the servers one letter,
+    # which they all share: so their order is that of time.
     sa.Index(
         "ix_payments_unlinked",
         "status",
