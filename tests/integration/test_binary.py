@@ -1,6 +1,7 @@
 """The shop as an operator meets it: starts, refusals, signals, and commands."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -211,6 +212,16 @@ def test_the_console_shows_short_lines(shop: Shop) -> None:
     assert re.search(r"^\S+Z 200 GET +/api/v1/products \d+\.\d ms \S+$", running.out, re.MULTILINE)
     assert "{" not in running.out.replace("{order_id}", "")
     assert "Storefront" in running.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has scheduling in batches")
+def test_no_thread_interrupts_another_by_waking(shop: Shop) -> None:
+    running = shop.run()
+    shop.client().get("/api/v1/products")
+    threads = [int(one.name) for one in Path(f"/proc/{running.process.pid}/task").iterdir()]
+    assert len(threads) > 3
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+    assert running.stop() == 0
 
 
 class Untold(Shop):
