@@ -179,6 +179,17 @@ async def test_what_was_cut_off_half_way_is_finished(url: str, seconds: float) -
     assert await query(url, "SELECT * FROM catalog_changes") == [(1, 0), (2, 0)]
 
 
+async def test_every_step_can_be_gone_through_again(url: str) -> None:
+    """As after an end between a step and the note that it was made."""
+    await MysqlSchema(url).migrate()
+    whole = await sync(url, shape)
+    for again in ("DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = '0007'"):
+        await query(url, again)
+        assert await MysqlSchema(url).migrate()
+        assert await sync(url, shape) == whole
+        assert await query(url, "SELECT * FROM catalog_changes") == [(1, 0), (2, 0)]
+
+
 async def test_of_two_who_migrate_at_once_one_waits(url: str) -> None:
     done = await asyncio.gather(MysqlSchema(url).migrate(), MysqlSchema(url).migrate())
     assert sorted(done) == [False, True]

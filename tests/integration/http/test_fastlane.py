@@ -148,6 +148,51 @@ async def test_while_the_count_is_unknown_nothing_comes_from_memory(lane: Lane) 
     assert lane.behind.calls == 3
 
 
+async def test_while_the_count_is_unknown_those_of_one_second_share_an_answer(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.watch.count = None
+    loop, lane.behind.gate = asyncio.get_running_loop(), asyncio.Event()
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began)
+    crowd = [asyncio.ensure_future(lane.get()) for _ in range(3)]
+    await lane.behind.entered.acquire()
+    monkeypatch.setattr(loop, "time", lambda: began + 1.5)
+    crowd.append(asyncio.ensure_future(lane.get()))
+    await lane.behind.entered.acquire()
+    lane.behind.gate.set()
+    await asyncio.gather(*crowd)
+    assert lane.behind.calls == 2
+
+
+class Slow(Counter):
+    """Each reading waits to be let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = [asyncio.Event(), asyncio.Event()]
+        self._next = iter(self.gates)
+
+    async def counts(self) -> ChangeCounts:
+        gate, found = next(self._next), await super().counts()
+        await gate.wait()
+        return found
+
+
+async def test_who_looked_first_and_ended_last_takes_nothing_back() -> None:
+    counter = Slow()
+    watch = CatalogWatch(counter)
+    first = asyncio.ensure_future(watch.look())
+    await asyncio.sleep(0.002)
+    counter.value = 2
+    second = asyncio.ensure_future(watch.look())
+    await asyncio.sleep(0)
+    for gate, look in zip(reversed(counter.gates), (second, first), strict=True):
+        gate.set()
+        await look
+    assert (watch.count, watch.edits) == (2, 2)
+
+
 async def test_a_counter_that_cannot_be_read_is_forgotten_after_a_second(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from shop.core.privacy.model import UserErased
 from shop.core.users.model import User
 from shop.core.users.signing_in import Credentials
 from shop.core.users.tidying import IdentityTidying
+from shop.ports.catalog import CatalogChanges
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 from shop.ports.orders import Orders
 from shop.ports.privacy import PersonalReads
@@ -334,7 +335,10 @@ async def test_the_books_agree_and_name_nobody_afterwards(shop: Shop) -> None:
     )
     assert wished.status_code == 201, wished.text
     await shop.settle_down()
+    changes = await shop.container.get(CatalogChanges)
+    before = (await changes.counts()).all
     assert (await erase(shop, who)).status_code == 204
+    assert (await changes.counts()).all > before  # pages that show the name are made anew
     await shop.settle_down()
     assert await agrees(shop) == []
     kept = (await shop.client.get(f"{API}/orders/{order['id']}", headers=staff)).json()

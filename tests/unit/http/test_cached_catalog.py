@@ -122,6 +122,22 @@ async def test_nothing_is_remembered_while_changes_are_unknown() -> None:
     assert await desk.everything() == [8, 9, 10, 11, 12, 13, 14]
 
 
+async def test_while_changes_are_unknown_those_of_one_second_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 5.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    desk = Desk()
+    desk.reads.gate.clear()
+    crowd = [asyncio.ensure_future(desk.catalog.product("kettle")) for _ in range(3)]
+    await asyncio.sleep(0)
+    now = 6.2  # what is being read may be older by then than it may be
+    crowd.append(asyncio.ensure_future(desk.catalog.product("kettle")))
+    await asyncio.sleep(0)
+    desk.reads.gate.set()
+    assert await asyncio.gather(*crowd) == [1, 1, 1, 2]
+
+
 async def test_who_asks_together_waits_for_one_reading(desk: Desk) -> None:
     desk.reads.gate.clear()
     crowd = [asyncio.ensure_future(desk.catalog.tree()) for _ in range(20)]

@@ -6,6 +6,7 @@ from uuid import UUID
 from dishka import Provider, Scope, provide
 from msgspec.structs import replace
 
+from shop.adapters.memory.changes import figures_changed
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.cart.model import Cart
 from shop.core.catalog.model import ANONYMOUS, Review
@@ -71,6 +72,7 @@ class MemoryErasing(Erasing):
                 del table[key]
                 nobody = replace(review, user_id=UserId(review.id), author=ANONYMOUS)
                 table[review.product_id, nobody.user_id] = nobody
+                figures_changed(self._uow)
 
     async def traces(self, user_id: UserId, orders: Sequence[UUID]) -> None:
         owner, wanted = person_name(user_id), set(orders)

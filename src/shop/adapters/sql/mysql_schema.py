@@ -33,9 +33,9 @@ _SETTINGS = (f"SET SESSION lock_wait_timeout={_TABLE_PATIENCE}",)
 class MysqlSchema(Schema):
     """Only `migrate` changes it, never a start.
 
-    A migration only adds. So a shop that has found its schema serves on while a newer version
-    migrates; a shop that starts refuses a newer one (`problem` raises `SchemaNewer`), unless that
-    one says that it serves it.
+    A migration only adds, or puts a better index in place of one. So a shop that has found its
+    schema serves on while a newer version migrates; a shop that starts refuses a newer one
+    (`problem` raises `SchemaNewer`), unless that one says that it serves it.
     """
 
     def __init__(self, url: str) -> None:

@@ -46,8 +46,9 @@ class CatalogWatch:
         try:
             async with asyncio.timeout(max(0.0, left)):
                 counts = await self._changes.counts()
-            self.count, self.edits = counts.all, counts.edits
-            self._read_at = began
+            if began >= self._read_at:  # else somebody has looked later, and ended sooner
+                self.count, self.edits = counts.all, counts.edits
+                self._read_at = began
         except (TimeoutError, ShopError):
             if self.count is not None and now() >= self._read_at + _PATIENCE:
                 self.count = self.edits = None

@@ -21,7 +21,7 @@ _EX_SOFTWARE = 70
 def begin() -> None:
     """Before all else: looking for garbage among what begins only costs time. `settle` looks."""
     gc.disable()
-    if sys.platform == "linux":
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
         # A thread that wakes does not interrupt the one at work: an answer would else send the
         # loop to sleep for each single one that goes out. Threads begun later do likewise.
         with suppress(OSError):  # a sandbox may forbid it

@@ -12,7 +12,7 @@ from shop.ports.catalog import CatalogReads, ProductFilter, Sort
 
 T = TypeVar("T")
 
-#: A page of 24 products is some 80 KiB of objects.
+#: A page of 24 products is some 80 KiB of objects, long reviews of one product up to 400.
 _MOST = 128
 
 
@@ -83,12 +83,14 @@ class CachedCatalog:
         if kept is not None and kept[0] == now:
             self._kept.move_to_end(key)
             return cast(T, kept[1])
-        # Who asks after a change must not be given what was begun to be read before it.
-        loading = now, key
+        # Who asks after a change must not be given what was begun to be read before it; while
+        # changes are unknown, nothing that was begun in another second.
+        since = now if now is not None else -int(asyncio.get_running_loop().time())
+        loading = since, key
         under_way = self._loading.get(loading)
         if under_way is None:
             under_way = self._loading[loading] = asyncio.ensure_future(load())
-            under_way.add_done_callback(lambda _: self._loading.pop(loading))
+            under_way.add_done_callback(lambda ended: self._loaded(loading, ended))
         found: T = await asyncio.shield(under_way)
         # Only what was read while nothing changed belongs to this state.
         if now is not None and state() == now:
@@ -97,3 +99,8 @@ class CachedCatalog:
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return found
+
+    def _loaded(self, loading: Any, ended: asyncio.Future[Any]) -> None:
+        del self._loading[loading]
+        if not ended.cancelled():
+            ended.exception()  # all who waited for it may be gone

@@ -100,7 +100,7 @@ class FastLane:
         self._size = 0
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._count: int | None = None
-        self._loading: dict[tuple[Key, int | None], asyncio.Future[_Entry | None]] = {}
+        self._loading: dict[tuple[Key, int], asyncio.Future[_Entry | None]] = {}
 
     def ready(self, scope: Scope) -> Prepared | None:
         """An answer to a GET that is in memory; nothing is waited for."""
@@ -152,8 +152,8 @@ class FastLane:
     ) -> _Entry | None:
         """The answer, made by the first who asks; None when the app has answered by itself."""
         # Who asks after a change must not be given an answer begun before it. While changes are
-        # unknown whoever waits shares one as well: the database may be what is overrun.
-        loading = key, count
+        # unknown, when the database may be what is overrun, those of one second share one.
+        loading = key, count if count is not None else -int(asyncio.get_running_loop().time())
         under_way = self._loading.get(loading)
         if under_way is not None:
             entry = await asyncio.shield(under_way)

@@ -5,12 +5,13 @@ from collections import deque
 
 #: Seconds that the loop may be busy before it looks around again, about.
 _LONG = 0.01
-_LEAST, _MOST = 4, 256
+_LEAST, _MOST = 4, 64
 
 
 class Turns:
-    """Lets as many requests begin in one turn of the event loop as end in ten milliseconds,
-    judging by the last ones; the others queue for the next.
+    """Lets about as many requests begin in one turn of the event loop as end in ten milliseconds,
+    judging by the last ones; the others queue for the next. What goes on after it has waited for
+    something is not counted.
 
     Otherwise all who came meanwhile would be answered before anything else is looked at: with a
     thousand pages to make the loop hears for a second neither of new requests nor of what the
@@ -43,7 +44,7 @@ class Turns:
         if begun := self._fit - self._left:
             each = (loop.time() - self._since) / begun
             fit = int(_LONG / each) if each * _MOST > _LONG else _MOST
-            self._fit = max(_LEAST, (self._fit + fit) // 2)
+            self._fit = max(_LEAST, min(fit, 2 * self._fit))
         self._left = self._fit
         while self._waiting and self._left:
             place = self._waiting.popleft()

@@ -518,7 +518,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_stock_moves_order_id"), "stock_moves", ["order_id"], unique=False)
     op.create_index("ix_stock_moves_variant_id", "stock_moves", ["variant_id", "id"], unique=False)
-    op.execute("INSERT INTO catalog_changes (id, count) VALUES (1, 0)")
+    counts = sa.table("catalog_changes", sa.column("id"), sa.column("count"))
+    op.bulk_insert(counts, [{"id": 1, "count": 0}])
 
 
 def downgrade() -> None:

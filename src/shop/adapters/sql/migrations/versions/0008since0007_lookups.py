@@ -21,7 +21,8 @@ def upgrade() -> None:
     op.drop_index("ix_payments_status", table_name="payments")
     op.create_index("ix_emails_status", "emails", ["status", "id"], unique=False)
     # Older code raises all rows together, so edits are noticed from there as well.
-    op.execute("INSERT INTO catalog_changes (id, count) VALUES (2, 0)")
+    counts = sa.table("catalog_changes", sa.column("id"), sa.column("count"))
+    op.bulk_insert(counts, [{"id": 2, "count": 0}])
 
 
 def downgrade() -> None:
