@@ -21,11 +21,12 @@ _EX_SOFTWARE = 70
 def begin() -> None:
     """Before all else: looking for garbage among what begins only costs time. `settle` looks."""
     gc.disable()
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        # A thread that wakes does not interrupt the one at work: an answer would else send the
-        # loop to sleep for each single one that goes out. Threads begun later do likewise.
-        with suppress(OSError):  # a sandbox may forbid it
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if sys.platform == "linux":
+        # A thread that wakes does not interrupt the one at work: else each answer that goes out
+        # takes the core from the loop. Threads begun later do likewise; an operator's choice stays.
+        with suppress(OSError):  # a sandbox may forbid it, and a C library lack it
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def loaded() -> None:
