@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from shop.adapters.sql.tables import carts
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
 from shop.core.cart.model import Cart, CartLine
-from shop.core.kernel.ids import CartId
+from shop.core.kernel.ids import CartId, id_of
 from shop.ports.cart import Carts
 
 _FIND = Hot(
@@ -113,7 +112,7 @@ def _to_row(conn: Conn, cart: Cart) -> tuple[Any, ...]:
 def _to_cart(row: tuple[Any, ...]) -> Cart:
     owner, id_, lines, coupon, updated_at, version = row
     return Cart(
-        id=CartId(UUID(bytes=id_)),
+        id=CartId(id_of(id_)),
         owner=owner,
         lines=_decode(lines),
         coupon=coupon,

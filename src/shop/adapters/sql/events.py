@@ -14,7 +14,7 @@ from shop.adapters.sql.errors import lost
 from shop.adapters.sql.inserts import insert_new
 from shop.adapters.sql.tables import cursors, dead_letters, event_log, inbox, outbox
 from shop.adapters.sql.uow import SqlUnitOfWork
-from shop.core.kernel.ids import EventId
+from shop.core.kernel.ids import EventId, id_of
 from shop.ports.bus import DeadLetter, DeadLetters, EventBus, Subscriptions
 from shop.ports.outbox import Envelope, Inbox, Outbox
 
@@ -227,7 +227,7 @@ async def _count(database: Database, statement: sa.Executable, params: dict[str,
 
 def _to_envelope(row: tuple[Any, ...]) -> Envelope:
     id_, topic, key, kind, body = row
-    return Envelope(EventId(UUID(bytes=id_)), topic, UUID(bytes=key), kind, body)
+    return Envelope(EventId(id_of(id_)), topic, id_of(key), kind, body)
 
 
 def _to_letter(row: Any) -> DeadLetter:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -12,7 +11,7 @@ from shop.adapters.sql.conn import Hot, among, to_moment
 from shop.adapters.sql.errors import Taken, lost
 from shop.adapters.sql.tables import idempotency
 from shop.adapters.sql.uow import SqlUnitOfWork
-from shop.core.kernel.ids import OrderId
+from shop.core.kernel.ids import OrderId, id_of
 from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
 
 _FIND = Hot(sa.select(*idempotency.c).where(among(idempotency.c.key, "keys")))
@@ -72,7 +71,7 @@ def _to_remembered(row: tuple[Any, ...]) -> Remembered:
     return Remembered(
         key=IdempotencyKey(key, caller),
         digest=digest,
-        order_id=OrderId(UUID(bytes=order_id)) if order_id else None,
+        order_id=OrderId(id_of(order_id)) if order_id else None,
         answer=answer,
         status=status,
         at=to_moment(at),

@@ -1,9 +1,7 @@
 """The shelf, over the columns `on_hand` and `held` of the variants."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -15,7 +13,7 @@ from shop.adapters.sql.tables import products, stock_moves, variants
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
 from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
-from shop.core.kernel.ids import OrderId, ProductId, VariantId
+from shop.core.kernel.ids import OrderId, ProductId, VariantId, id_of
 from shop.core.kernel.money import Money
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger, StockLevels
 
@@ -146,18 +144,13 @@ class SqlStockLedger(StockLedger):
         return StockLevels(*(int(number or 0) for number in row))
 
 
-@lru_cache(maxsize=8192)  # the same goods are sold again and again
-def _as_id(raw: bytes) -> UUID:
-    return UUID(bytes=raw)
-
-
 def _to_sellable(row: tuple[Any, ...]) -> Sellable:
     (id_, product, slug, title, own, sku, image, price, currency, hsn, tax, sale, on_hand, held) = (
         row
     )
     return Sellable(
-        variant_id=VariantId(_as_id(id_)),
-        product_id=ProductId(_as_id(product)),
+        variant_id=VariantId(id_of(id_)),
+        product_id=ProductId(id_of(product)),
         slug=slug,
         title=title,
         variant_title=own,

@@ -20,7 +20,7 @@ from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
 from shop.core.kernel.breakdown import Breakdown
 from shop.core.kernel.errors import Malformed
-from shop.core.kernel.ids import OrderId, PaymentId, ProductId, UserId, VariantId
+from shop.core.kernel.ids import OrderId, PaymentId, ProductId, UserId, VariantId, id_of
 from shop.core.kernel.page import Page
 from shop.core.kernel.postal import PostalAddress
 from shop.core.orders.model import (
@@ -353,8 +353,8 @@ def _line_rows(order: Order) -> Iterable[tuple[Any, ...]]:
 def _to_line(row: tuple[Any, ...]) -> OrderLine:
     _, _, variant, product, title, own, sku, hsn, rate, quantity, price, discount, tax = row
     return OrderLine(
-        variant_id=VariantId(UUID(bytes=variant)),
-        product_id=ProductId(UUID(bytes=product)),
+        variant_id=VariantId(id_of(variant)),
+        product_id=ProductId(id_of(product)),
         title=title,
         variant_title=own,
         sku=sku,
@@ -388,9 +388,9 @@ def _to_order(row: tuple[Any, ...], lines: tuple[OrderLine, ...]) -> Order:
     ) = row
     rest = _decode(document)
     return Order(
-        id=OrderId(UUID(bytes=id_)),
+        id=OrderId(id_of(id_)),
         number=number,
-        user_id=UserId(UUID(bytes=user)) if user else None,
+        user_id=UserId(id_of(user)) if user else None,
         email=email,
         lines=lines,
         breakdown=rest.breakdown,
@@ -398,7 +398,7 @@ def _to_order(row: tuple[Any, ...], lines: tuple[OrderLine, ...]) -> Order:
         billing_address=rest.billing_address,
         shipping_method=rest.shipping_method,
         payment_method=PaymentMethod(payment_method),
-        payment_id=PaymentId(UUID(bytes=payment)),
+        payment_id=PaymentId(id_of(payment)),
         placed_at=to_moment(placed_at),
         hold_until=to_moment_or_none(hold_until),
         status=OrderStatus(status),

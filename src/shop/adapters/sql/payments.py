@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from shop.adapters.sql.refunds import refund, refunds_due, refunds_of
 from shop.adapters.sql.tables import payments
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
-from shop.core.kernel.ids import OrderId, PaymentId, RefundId
+from shop.core.kernel.ids import OrderId, PaymentId, RefundId, id_of
 from shop.core.kernel.money import Money
 from shop.core.payments.model import Payment, PaymentNotFound, PaymentStatus, Refund
 from shop.ports.payments import PaymentReads, Payments
@@ -223,8 +222,8 @@ def _to_payment(row: tuple[Any, ...]) -> Payment:
         version,
     ) = row
     return Payment(
-        id=PaymentId(UUID(bytes=id_)),
-        order_id=OrderId(UUID(bytes=order)),
+        id=PaymentId(id_of(id_)),
+        order_id=OrderId(id_of(order)),
         amount=Money(amount, currency),
         method=method,
         created_at=to_moment(created_at),

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import refunds
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
-from shop.core.kernel.ids import OrderId, PaymentId, RefundId
+from shop.core.kernel.ids import OrderId, PaymentId, RefundId, id_of
 from shop.core.kernel.money import Money
 from shop.core.payments.model import Refund, RefundNotFound, RefundStatus
 from shop.ports.payments import Refunds
@@ -145,9 +144,9 @@ def _to_refund(row: tuple[Any, ...]) -> Refund:
         version,
     ) = row
     return Refund(
-        id=RefundId(UUID(bytes=id_)),
-        payment_id=PaymentId(UUID(bytes=payment)),
-        order_id=OrderId(UUID(bytes=order)),
+        id=RefundId(id_of(id_)),
+        payment_id=PaymentId(id_of(payment)),
+        order_id=OrderId(id_of(order)),
         amount=Money(amount, currency),
         reason=reason,
         requested_at=to_moment(requested_at),

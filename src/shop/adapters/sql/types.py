@@ -8,6 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from shop.core.kernel.ids import id_of
+
 _BINARY16 = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
 _MICROSECONDS = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
@@ -22,7 +24,7 @@ class Id(sa.TypeDecorator[UUID]):
         return None if value is None else value.bytes
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
-        return None if value is None else UUID(bytes=value)
+        return None if value is None else id_of(value)
 
 
 class Utc(sa.TypeDecorator[datetime]):

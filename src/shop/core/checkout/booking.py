@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shop.core.checkout.drafting import Draft
@@ -15,6 +16,14 @@ from shop.ports.inventory import Shelf
 from shop.ports.orders import Invoices, Orders
 from shop.ports.payments import Payments
 from shop.ports.system import Ids
+
+
+class _Taken(Struct):
+    """What a batch takes of one variant, and the price of each."""
+
+    held: int = 0
+    sold: int = 0
+    price: int = 0
 
 
 class Booking:
@@ -60,36 +69,31 @@ class Booking:
         Raises `StaleWrite` when somebody else took the last of something meanwhile, or staff
         changed its price or took it off the shelves.
         """
-        prices = {
-            line.variant_id: line.unit_price for draft in drafts for line in draft.order.lines
-        }
-        held: dict[VariantId, int] = defaultdict(int)
-        sold: dict[VariantId, int] = defaultdict(int)
+        taken: defaultdict[VariantId, _Taken] = defaultdict(_Taken)
         moves: list[StockMove] = []
         for draft in drafts:
-            figures = held if draft.waits else sold
-            for variant, quantity in draft.order.quantities():
-                figures[variant] += quantity
-                if not draft.waits:
-                    moves.append(
-                        StockMove(
-                            id=self._ids.new(),
-                            variant_id=variant,
-                            delta=-quantity,
-                            kind=MoveKind.SOLD,
-                            order_id=draft.order.id,
-                            at=now,
-                        )
+            waits = draft.waits
+            for line in draft.order.lines:
+                figures = taken[line.variant_id]
+                figures.price = line.unit_price
+                if waits:
+                    figures.held += line.quantity
+                    continue
+                figures.sold += line.quantity
+                moves.append(
+                    StockMove(
+                        id=self._ids.new(),
+                        variant_id=line.variant_id,
+                        delta=-line.quantity,
+                        kind=MoveKind.SOLD,
+                        order_id=draft.order.id,
+                        at=now,
                     )
+                )
         await self._shelf.change(
             [
-                StockChange(
-                    variant_id=v,
-                    on_hand=-sold.get(v, 0),
-                    held=held.get(v, 0),
-                    sold_at=price,
-                )
-                for v, price in prices.items()
+                StockChange(variant_id=variant, on_hand=-of.sold, held=of.held, sold_at=of.price)
+                for variant, of in taken.items()
             ]
         )
         # After that: a line of the ledger holds on to its variant, and of two who hold on to one

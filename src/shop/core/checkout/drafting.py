@@ -171,16 +171,15 @@ def _who_and_where(command: PlaceOrder, buyer: Buyer | None) -> tuple[str, Posta
 
 
 def _enough(item: Sellable | None, line: CartLine) -> Sellable:
-    have = max(0, item.available) if item else 0
-    if item is None or line.quantity > have:
-        raise OutOfStock(
-            "There is not enough left of one of the items.",
-            variant_id=line.variant_id,
-            title=item.title if item else "",
-            available=have,
-            requested=line.quantity,
-        )
-    return item
+    if item is not None and item.available >= line.quantity:
+        return item
+    raise OutOfStock(
+        "There is not enough left of one of the items.",
+        variant_id=line.variant_id,
+        title=item.title if item else "",
+        available=max(0, item.available) if item else 0,
+        requested=line.quantity,
+    )
 
 
 def _lines(cart: Cart, items: Sequence[Sellable], priced: Quote) -> tuple[OrderLine, ...]:
