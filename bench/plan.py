@@ -26,7 +26,7 @@ WRITES = ("new-cart", "cart-add", "checkout")
 NAMES = ("start", "memory", *READS, *WRITES, "login", "identity")
 CONNECTIONS = (32, 256)
 LOGIN_CONNECTIONS = 4
-LOGIN_SECONDS = 3.0
+LOGIN_SECONDS = 1.5
 SPARE = 1.3  # requests prepared for each one that is expected
 UNTARGETED = 0.1
 AUDIT_TRIES = 12
@@ -42,8 +42,8 @@ Say = Callable[[str], None]
 
 
 class Options(Struct, frozen=True):
-    rounds: int = 3
-    seconds: float = 3.0
+    rounds: int = 7
+    seconds: float = 1.5
     starts: int = 5
     settle: float = 3.0  # seconds from the first answer to "idle"
     only: frozenset[str] = frozenset(NAMES)
