@@ -28,7 +28,7 @@ class Findings(Struct, frozen=True):
 class Identity:
     """`seconds` is how long each load lasts."""
 
-    def __init__(self, shop: Shop, generator: Generator, cores: Cores, seconds: float) -> None:
+    def __init__(self, shop: Shop, generator: Generator, cores: Cores, seconds: int) -> None:
         self._shop, self._generator, self._cores = shop, generator, cores
         self._seconds = seconds
         self._customers = Customers(shop.port)

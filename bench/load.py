@@ -64,7 +64,7 @@ class Generator(Protocol):
     name: str
 
     @abstractmethod
-    async def drive(self, load: Load, connections: int, seconds: float) -> Outcome: ...
+    async def drive(self, load: Load, connections: int, seconds: int) -> Outcome: ...
 
 
 def http(
@@ -217,7 +217,7 @@ class Client:
 
     name = "bundled asyncio client (slower than wrk: ratios to the bare route come out too high)"
 
-    async def drive(self, load: Load, connections: int, seconds: float) -> Outcome:
+    async def drive(self, load: Load, connections: int, seconds: int) -> Outcome:
         turn, took = await _run(load, connections, seconds, keep=False)
         return Outcome(
             good=turn.good,

@@ -26,7 +26,7 @@ WRITES = ("new-cart", "cart-add", "checkout")
 NAMES = ("start", "memory", *READS, *WRITES, "login", "identity")
 CONNECTIONS = (32, 256)
 LOGIN_CONNECTIONS = 4
-LOGIN_SECONDS = 2.0
+LOGIN_SECONDS = 2
 SPARE = 1.3  # requests prepared for each one that is expected
 UNTARGETED = 0.1
 AUDIT_TRIES = 12
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 class Options(Struct, frozen=True):
     rounds: int = 7
-    seconds: float = 2.0  # wrk takes whole ones
+    seconds: int = 2  # wrk takes whole ones only
     starts: int = 5
     settle: float = 3.0  # seconds from the first answer to "idle"
     only: frozenset[str] = frozenset(NAMES)
@@ -249,7 +249,7 @@ class _Bench:
         self._note("bare", connections, outcome, outcome.rate)
         return outcome
 
-    async def _drive(self, load: Load, connections: int, seconds: float | None = None) -> Outcome:
+    async def _drive(self, load: Load, connections: int, seconds: int | None = None) -> Outcome:
         return await self._generator.drive(load, connections, seconds or self._options.seconds)
 
     def _note(self, row: str, connections: int, outcome: Outcome, beside: float) -> None:

@@ -32,7 +32,7 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
     chosen = frozenset(only or NAMES)
     options = Options(only=chosen)
     if quick:
-        options = Options(rounds=1, seconds=1.0, starts=2, settle=1.0, only=chosen)
+        options = Options(rounds=1, seconds=1, starts=2, settle=1.0, only=chosen)
     run(bench, options, RESULTS, table)
 
 

@@ -32,7 +32,7 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
     """
     options = Options(only=frozenset(only or NAMES))
     if quick:
-        options = Options(rounds=1, seconds=2.0, events=10_000, only=options.only)
+        options = Options(rounds=1, seconds=2, events=10_000, only=options.only)
     run(bench, options, RESULTS, table)
 
 

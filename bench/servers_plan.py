@@ -51,7 +51,7 @@ Say = Callable[[str], None]
 
 class Options(Struct, frozen=True):
     rounds: int = 3
-    seconds: float = 5.0
+    seconds: int = 5
     events: int = 30_000
     only: frozenset[str] = frozenset(NAMES)
 

@@ -91,10 +91,10 @@ class Wrk:
         self._script = folder / "bench.lua"
         self._script.write_text(SCRIPT)
 
-    async def drive(self, load: Load, connections: int, seconds: float) -> Outcome:
+    async def drive(self, load: Load, connections: int, seconds: int) -> Outcome:
         requests = self._folder / f"requests-{next(self._numbers)}"
         requests.write_bytes(SEPARATOR.join(load.requests))
-        pace = f"-t1 -c{connections} -d{max(1, round(seconds))} --timeout 10".split()
+        pace = f"-t1 -c{connections} -d{seconds} --timeout 10".split()
         script = ["-s", str(self._script), f"http://{HOST}:{load.port}/"]
         manner = [str(requests), "once" if load.once else "again"]
         process = await asyncio.create_subprocess_exec(

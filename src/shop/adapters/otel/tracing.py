@@ -1,7 +1,7 @@
 """Spans by the SDK of OpenTelemetry."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
@@ -41,11 +41,12 @@ _CAUSES: ContextVar[dict[str, TraceContext]] = ContextVar("causes")
 class Ratio(Sampler):
     """As the parent says, or as those say for whom it is done; of others that share."""
 
-    def __init__(self, ratio: float) -> None:
+    def __init__(self, ratio: float, chance: Callable[[], float] = random.random) -> None:
         self._ratio = ratio
+        self._chance = chance
 
     def draws(self) -> bool:
-        return random.random() < self._ratio  # noqa: S311 - a sample, no secret
+        return self._chance() < self._ratio
 
     def should_sample(
         self,

@@ -268,8 +268,8 @@ class SqliteDatabase(Database, Schema):
             f"synchronous={self._synchronous}",
             "foreign_keys=ON",
             "busy_timeout=0",
-            # 64 MiB of log before its pages go to the file, which then waits for the disk: most of
-            # them were written again meanwhile. At 4,000 pages that took a tenth of all checkouts.
+            # The log may have some 64 MiB before its pages are copied to the file. The writer waits
+            # for that, and many a page changes again until then: at 4,000 pages it cost a tenth.
             "wal_autocheckpoint=16000",
             "journal_size_limit=67108864",
             f"cache_size={-8_192 if read_only else -16_384}",
