@@ -67,12 +67,15 @@ async def on_shelf(container: AsyncContainer, variant: UUID) -> tuple[int, int]:
 
 async def reprice(container: AsyncContainer, variant: UUID, price: int) -> None:
     """Change the price of a product's only variant."""
-    async with container() as scope:
-        uow, shelf = await scope.get(UnitOfWork), await scope.get(Shelf)
-        products, clock = await scope.get(Products), await scope.get(Clock)
-        async with uow.begin():
-            item = (await shelf.find([VariantId(variant)]))[VariantId(variant)]
-            old = await products.get(item.product_id)
-            dearer = replace(old, variants=(replace(old.variants[0], price=price),))
-            product, _ = old.changed(clock.now(), dearer)
-            await products.save([product])
+    async with container() as scope, (await scope.get(UnitOfWork)).begin():
+        await reprice_within(scope, variant, price)
+
+
+async def reprice_within(scope: AsyncContainer, variant: UUID, price: int) -> None:
+    """The same, inside an open unit of work."""
+    shelf, products = await scope.get(Shelf), await scope.get(Products)
+    item = (await shelf.find([VariantId(variant)]))[VariantId(variant)]
+    old = await products.get(item.product_id)
+    dearer = replace(old, variants=(replace(old.variants[0], price=price),))
+    product, _ = old.changed((await scope.get(Clock)).now(), dearer)
+    await products.save([product])

@@ -20,7 +20,11 @@ from shop.ports.idempotency import Idempotency, IdempotencyKey, Remembered
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger
 from shop.ports.uow import UnitOfWork
 from tests.kit.clock import NOON
-from tests.kit.goods import on_shelf, stocked
+from tests.kit.goods import on_shelf, reprice, reprice_within, stocked
+
+
+class Undone(Exception):
+    """Why a unit came to nothing."""
 
 
 @asynccontextmanager
@@ -97,6 +101,35 @@ async def test_the_shelf_says_what_can_be_sold(container: AsyncContainer) -> Non
     reads = await container.get(ShelfReads)
     assert await reads.find([variant, VariantId(uuid4()), variant]) == found
     assert await reads.find([]) == {}
+
+
+async def test_the_shelf_sees_an_edit_at_once(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 7, price=12_300)
+    for price in (12_300, 15_000, 9_900):
+        await reprice(container, variant, price)
+        for _ in range(2):  # what was kept from before, then what is kept from now on
+            assert await prices(container, variant) == (price, price)
+
+
+async def test_an_edit_that_was_undone_was_never_seen(container: AsyncContainer) -> None:
+    [variant] = await stocked(container, 7, price=12_300)
+    assert await prices(container, variant) == (12_300, 12_300)
+    with suppress(Undone):
+        async with unit(container) as scope:
+            await reprice_within(scope, variant, 1)
+            found = await (await scope.get(Shelf)).find([variant])
+            assert found[variant].price.amount == 1
+            raise Undone
+    await stocked(container, 1)  # an edit again, of something else
+    assert await prices(container, variant) == (12_300, 12_300)
+
+
+async def prices(container: AsyncContainer, variant: VariantId) -> tuple[int, int]:
+    """What a unit of work finds, and what a query does."""
+    async with unit(container) as scope:
+        there = await (await scope.get(Shelf)).find([variant])
+    read = await (await container.get(ShelfReads)).find([variant])
+    return there[variant].price.amount, read[variant].price.amount
 
 
 async def test_stock_changes_add_up(container: AsyncContainer) -> None:

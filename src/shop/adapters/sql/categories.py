@@ -58,7 +58,7 @@ class SqlCategories(Categories):
             )
         except Taken as error:
             raise lost("a category") from error
-        await catalog_edited(self._uow.conn)
+        await catalog_edited(self._uow)
 
     async def save(self, categories: Sequence[Category]) -> None:
         if not categories:
@@ -81,14 +81,14 @@ class SqlCategories(Categories):
             raise lost("a category") from error
         if touched != len(rows):
             raise lost("a category")
-        await catalog_edited(self._uow.conn)
+        await catalog_edited(self._uow)
 
     async def remove(self, category: Category) -> None:
         try:
             await self._uow.conn.run(_REMOVE_CATEGORY, {"its_id": category.id})
         except Taken as error:
             raise CategoryInUse("Products or categories still stand in this one.") from error
-        await catalog_edited(self._uow.conn)
+        await catalog_edited(self._uow)
 
 
 def _to_category(row: Any) -> Category:

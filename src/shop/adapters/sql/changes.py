@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from shop.adapters.sql.conn import Conn, Hot
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import catalog_changes
+from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.ports.catalog import CatalogChanges, ChangeCounts
 
 _ALL, _EDITS = 1, 2
@@ -18,11 +19,18 @@ _FIGURES = Hot(
     .where(catalog_changes.c.id == sa.literal_column(str(_ALL)))
 )
 _COUNTS = sa.select(catalog_changes.c.id, catalog_changes.c.count)
+#: For statements that read what an edit may change.
+EDITS = (
+    sa.select(catalog_changes.c.count)
+    .where(catalog_changes.c.id == sa.literal_column(str(_EDITS)))
+    .scalar_subquery()
+)
 
 
-async def catalog_edited(conn: Conn) -> None:
+async def catalog_edited(uow: SqlUnitOfWork) -> None:
     """Tell readers, once this unit commits, that products or categories are others now."""
-    await conn.many(_EDITED, [()])
+    uow.edits_catalogue = True
+    await uow.conn.many(_EDITED, [()])
 
 
 async def figures_changed(conn: Conn) -> None:

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy import bindparam
 
-from shop.adapters.sql.changes import figures_changed
+from shop.adapters.sql.changes import EDITS, figures_changed
 from shop.adapters.sql.conn import Conn, Hot, among
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import products, stock_moves, variants
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
 from shop.core.inventory.model import MoveKind, Sellable, StockChange, StockMove
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import OrderId, ProductId, VariantId, id_of
 from shop.core.kernel.money import Money
 from shop.ports.inventory import Shelf, ShelfReads, StockLedger, StockLevels
@@ -39,6 +41,9 @@ _SELLABLE = (
     .order_by(variants.c.id)
 )
 _FIND = Hot(_SELLABLE)
+_STOCK = Hot(
+    sa.select(variants.c.id, variants.c.on_hand, variants.c.held, EDITS).where(among(variants.c.id))
+)
 _LOCK = Hot(
     sa.select(variants.c.id).where(among(variants.c.id)).order_by(variants.c.id).with_for_update()
 )
@@ -76,28 +81,58 @@ _LEVELS = sa.select(
 ).where(variants.c.on_sale == sa.true())
 
 
+class KnownGoods:
+    """Variants as they were read, of which only the stock is read again until somebody edits the
+    catalogue: to read all of each was the dearest question of a checkout."""
+
+    #: Variants, of about 1 KiB each.
+    most = 4_096
+
+    def __init__(self) -> None:
+        #: The count of edits, and what was read at it. They are replaced together, since several
+        #: threads look here, some of which may still see an older count.
+        self._known: tuple[int, dict[bytes, Sellable]] = -1, {}
+
+    def forget(self) -> None:
+        self._known = -1, {}
+
+    async def find(self, conn: Conn, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+        """Call where nothing but what was committed is seen of the catalogue."""
+        ids = sorted({variant.bytes for variant in variants})
+        stock = await conn.fetch(_STOCK, ids) if ids else []
+        if not stock:
+            return {}
+        known = self._at(stock[0][3])
+        new = [row[0] for row in stock if row[0] not in known]
+        if new:  # read after the count: at worst they are younger than it says
+            known |= {row[0]: _to_sellable(row) for row in await conn.fetch(_FIND, new)}
+        goods = [replace(known[id_], on_hand=there, held=held) for id_, there, held, _ in stock]
+        return {item.variant_id: item for item in goods}
+
+    def _at(self, edits: int) -> dict[bytes, Sellable]:
+        count, known = self._known
+        if count != edits or len(known) > self.most:
+            known = {}
+            self._known = edits, known
+        return known
+
+
 class SqlShelf(Shelf):
-    def __init__(self, uow: SqlUnitOfWork) -> None:
+    def __init__(self, uow: SqlUnitOfWork, known: KnownGoods) -> None:
         self._uow = uow
+        self._known = known
 
     async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
-        return await self._load(variants, lock=False)
+        if self._uow.edits_catalogue:
+            return await _read(self._uow.conn, variants)
+        return await self._known.find(self._uow.conn, variants)
 
     async def lock(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
-        return await self._load(variants, lock=True)
-
-    async def _load(
-        self, variants: Iterable[VariantId], *, lock: bool
-    ) -> dict[VariantId, Sellable]:
-        ids = sorted({variant.bytes for variant in variants})
-        if not ids:
-            return {}
-        conn = self._uow.conn
-        if lock and conn.locks_rows:
+        conn, wanted = self._uow.conn, set(variants)
+        if wanted and conn.locks_rows:
             # By itself: not every server can lock one table of a join, and products are nobody's.
-            await conn.fetch(_LOCK, ids)
-        rows = await conn.fetch(_FIND, ids)
-        return {found.variant_id: found for found in map(_to_sellable, rows)}
+            await conn.fetch(_LOCK, sorted(variant.bytes for variant in wanted))
+        return await _read(conn, wanted)
 
     async def change(self, changes: Sequence[StockChange]) -> None:
         if not changes:
@@ -106,7 +141,11 @@ class SqlShelf(Shelf):
             (*(c.on_hand, c.held, c.variant_id.bytes, c.held, c.on_hand, c.held), *(c.sold_at,) * 2)
             for c in sorted(changes, key=lambda change: change.variant_id.bytes)
         ]
-        await overwrite(self._uow.conn, _CHANGE, rows, "the stock")
+        try:
+            await overwrite(self._uow.conn, _CHANGE, rows, "the stock")
+        except StaleWrite:
+            self._known.forget()  # should a price have been changed by hand, past all counts
+            raise
         await figures_changed(self._uow.conn)
 
     async def record(self, moves: Sequence[StockMove]) -> None:
@@ -115,15 +154,15 @@ class SqlShelf(Shelf):
 
 
 class SqlShelfReads(ShelfReads):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, known: KnownGoods) -> None:
         self._database = database
+        self._known = known
 
     async def find(self, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
-        ids = sorted({variant.bytes for variant in variants})
-        if not ids:
+        wanted = set(variants)
+        if not wanted:
             return {}
-        rows = await self._database.read(lambda conn: conn.fetch(_FIND, ids))
-        return {found.variant_id: found for found in map(_to_sellable, rows)}
+        return await self._database.read(lambda conn: self._known.find(conn, wanted))
 
 
 class SqlStockLedger(StockLedger):
@@ -142,6 +181,12 @@ class SqlStockLedger(StockLedger):
 
         [row] = await self._database.read(query)
         return StockLevels(*(int(number or 0) for number in row))
+
+
+async def _read(conn: Conn, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
+    ids = sorted({variant.bytes for variant in variants})
+    rows = await conn.fetch(_FIND, ids) if ids else []
+    return {found.variant_id: found for found in map(_to_sellable, rows)}
 
 
 def _to_sellable(row: tuple[Any, ...]) -> Sellable:

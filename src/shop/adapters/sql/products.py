@@ -263,7 +263,7 @@ class SqlProducts(Products):
             await self._add_variants([(p, n, v) for p in products for n, v in _numbered(p)])
         except Taken as error:
             raise lost("a product") from error
-        await catalog_edited(conn)
+        await catalog_edited(self._uow)
 
     async def save(self, products: Sequence[Product]) -> None:
         if not products:
@@ -293,7 +293,7 @@ class SqlProducts(Products):
                 await conn.run(_SAVE_VARIANTS, prefixed)
         except Taken as error:
             raise lost("a product") from error
-        await catalog_edited(conn)
+        await catalog_edited(self._uow)
 
     async def _names(self, products: Sequence[Product]) -> dict[UUID, str]:
         wanted = {id_ for product in products for id_ in product.categories}

@@ -16,7 +16,7 @@ from shop.adapters.sql.database import Database
 from shop.adapters.sql.events import SqlDeadLetters, SqlEventLog, SqlInbox, SqlOutbox
 from shop.adapters.sql.factors import SqlSecondFactors, SqlTickets
 from shop.adapters.sql.idempotency import SqlIdempotency
-from shop.adapters.sql.inventory import SqlShelf, SqlShelfReads, SqlStockLedger
+from shop.adapters.sql.inventory import KnownGoods, SqlShelf, SqlShelfReads, SqlStockLedger
 from shop.adapters.sql.leases import SqlLease
 from shop.adapters.sql.secrets import SqlSecrets
 from shop.adapters.sql.uow import SqlUnitOfWork, SqlUnits
@@ -61,13 +61,17 @@ class SqlStorage(Provider):
     def carts(self, uow: SqlUnitOfWork) -> Carts:
         return SqlCarts(uow)
 
+    @provide(scope=Scope.APP)
+    def known_goods(self) -> KnownGoods:
+        return KnownGoods()
+
     @provide(scope=Scope.REQUEST)
-    def shelf(self, uow: SqlUnitOfWork) -> Shelf:
-        return SqlShelf(uow)
+    def shelf(self, uow: SqlUnitOfWork, known: KnownGoods) -> Shelf:
+        return SqlShelf(uow, known)
 
     @provide(scope=Scope.APP)
-    def shelf_reads(self, database: Database) -> ShelfReads:
-        return SqlShelfReads(database)
+    def shelf_reads(self, database: Database, known: KnownGoods) -> ShelfReads:
+        return SqlShelfReads(database, known)
 
     @provide(scope=Scope.APP)
     def stock_ledger(self, database: Database) -> StockLedger:

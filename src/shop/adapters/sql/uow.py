@@ -38,6 +38,8 @@ class SqlUnitOfWork(UnitOfWork):
         self._facts: list[Envelope] = []
         self._acts: list[Entry] = []
         self._stored = False
+        #: Whether the open unit sees a catalogue that nobody else may ever see.
+        self.edits_catalogue = False
 
     @property
     def conn(self) -> Conn:
@@ -63,6 +65,7 @@ class SqlUnitOfWork(UnitOfWork):
             raise
         finally:
             self._conn = None
+            self.edits_catalogue = False
             self._facts.clear()
             self._acts.clear()
 
