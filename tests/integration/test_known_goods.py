@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shop.adapters.sql.conn import Conn, Hot
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.inventory import KnownGoods
-from shop.adapters.sql.tables import variants
+from shop.adapters.sql.tables import catalog_changes, variants
 from shop.core.inventory.model import StockChange
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import VariantId
@@ -62,6 +62,16 @@ async def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
         one, two, three = await stocked(shop, 1, 1, 1)
         assert await questions(database, known, one, two, three) == 2
         assert await questions(database, known, one) == 2  # the three were too many
+
+
+async def test_without_the_count_of_edits_nothing_is_kept(tmp_path: Path) -> None:
+    async with catalogue("sqlite", tmp_path) as shop:
+        database, known = await shop.get(Database), KnownGoods()
+        [one] = await stocked(shop, 1)
+        async with database.unit() as conn:
+            await conn.run(catalog_changes.delete())
+        for _ in range(2):
+            assert await questions(database, known, one) == 2
 
 
 async def test_a_price_that_was_changed_by_hand_is_found_out(tmp_path: Path) -> None:

@@ -91,10 +91,10 @@ class KnownGoods:
     def __init__(self) -> None:
         #: The count of edits, and what was read at it. They are replaced together, since several
         #: threads look here, some of which may still see an older count.
-        self._known: tuple[int, dict[bytes, Sellable]] = -1, {}
+        self._known: tuple[int | None, dict[bytes, Sellable]] = None, {}
 
     def forget(self) -> None:
-        self._known = -1, {}
+        self._known = None, {}
 
     async def find(self, conn: Conn, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
         """Call where nothing but what was committed is seen of the catalogue."""
@@ -106,12 +106,16 @@ class KnownGoods:
         new = [row[0] for row in stock if row[0] not in known]
         if new:  # read after the count: at worst they are younger than it says
             known |= {row[0]: _to_sellable(row) for row in await conn.fetch(_FIND, new)}
-        goods = [replace(known[id_], on_hand=there, held=held) for id_, there, held, _ in stock]
+        goods = [
+            replace(known[id_], on_hand=there, held=held)
+            for id_, there, held, _ in stock
+            if id_ in known  # and was not deleted by hand just now
+        ]
         return {item.variant_id: item for item in goods}
 
-    def _at(self, edits: int) -> dict[bytes, Sellable]:
+    def _at(self, edits: int | None) -> dict[bytes, Sellable]:
         count, known = self._known
-        if count != edits or len(known) > self.most:
+        if edits is None or edits != count or len(known) > self.most:
             known = {}
             self._known = edits, known
         return known
@@ -144,7 +148,7 @@ class SqlShelf(Shelf):
         try:
             await overwrite(self._uow.conn, _CHANGE, rows, "the stock")
         except StaleWrite:
-            self._known.forget()  # should a price have been changed by hand, past all counts
+            self._known.forget()  # should its price have been changed by hand, and no count
             raise
         await figures_changed(self._uow.conn)
 

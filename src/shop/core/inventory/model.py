@@ -49,7 +49,7 @@ class StockChange(Struct, frozen=True, kw_only=True):
 
 
 class Sellable(Struct, frozen=True, kw_only=True):
-    """A variant as carts and checkout need it, with price and stock of the moment it was read."""
+    """A variant as carts and checkout need it, with the price and stock that it has."""
 
     variant_id: VariantId
     product_id: ProductId
