@@ -98,20 +98,19 @@ class KnownGoods:
 
     async def find(self, conn: Conn, variants: Iterable[VariantId]) -> dict[VariantId, Sellable]:
         """Call where nothing but what was committed is seen of the catalogue."""
-        ids = sorted({variant.bytes for variant in variants})
-        stock = await conn.fetch(_STOCK, ids) if ids else []
+        wanted = {variant.bytes: variant for variant in variants}
+        stock = await conn.fetch(_STOCK, sorted(wanted)) if wanted else []
         if not stock:
             return {}
         known = self._at(stock[0][3])
         new = [row[0] for row in stock if row[0] not in known]
         if new:  # read after the count: at worst they are younger than it says
             known |= {row[0]: _to_sellable(row) for row in await conn.fetch(_FIND, new)}
-        goods = [
-            replace(known[id_], on_hand=there, held=held)
+        return {  # under the very ids that were asked for: to find them takes no comparison
+            wanted[id_]: replace(known[id_], on_hand=there, held=held)
             for id_, there, held, _ in stock
             if id_ in known  # and was not deleted by hand just now
-        ]
-        return {item.variant_id: item for item in goods}
+        }
 
     def _at(self, edits: int | None) -> dict[bytes, Sellable]:
         count, known = self._known

@@ -185,7 +185,7 @@ def _enough(item: Sellable | None, line: CartLine) -> Sellable:
 def _lines(cart: Cart, items: Sequence[Sellable], priced: Quote) -> tuple[OrderLine, ...]:
     return tuple(
         OrderLine(
-            variant_id=item.variant_id,
+            variant_id=line.variant_id,
             product_id=item.product_id,
             title=item.title,
             variant_title=item.variant_title,

@@ -108,8 +108,10 @@ class OrderView(Struct):
 def link_of(order: Order, payments: Sequence[Payment]) -> str | None:
     if order.status is not OrderStatus.PENDING_PAYMENT:
         return None
-    links = (p.link_url for p in payments if p.id == order.payment_id and p.status in UNPAID)
-    return next(links, None)
+    for payment in payments:
+        if payment.id == order.payment_id and payment.status in UNPAID:
+            return payment.link_url
+    return None
 
 
 class PaymentRef(Struct):
