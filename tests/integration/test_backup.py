@@ -227,6 +227,21 @@ def test_old_backups_go_and_other_files_stay(tmp_path: Path) -> None:
         assert not young.exists()
 
 
+def test_backups_within_one_second_all_get_a_name(tmp_path: Path) -> None:
+    place = tmp_path / "backups"
+    place.mkdir()
+    with Shop(tmp_path, **ENVIRON) as shop:
+        shop.command("demo")
+        moments = [datetime.now(UTC) + timedelta(seconds=more) for more in range(5)]
+        taken_names = [f"shop-{moment:%Y%m%dT%H%M%SZ}.backup" for moment in moments]
+        for name in taken_names:
+            (place / name).touch()
+        done = shop.command("backup", place)
+        assert done.returncode == 0, done.stderr
+        assert max(file.name for file in place.iterdir()) not in taken_names
+        assert all((place / name).stat().st_size == 0 for name in taken_names)
+
+
 def test_the_shop_tells_of_the_newest_backup(tmp_path: Path, kind: str) -> None:
     def told(running: Running) -> float:
         text = running.ask("/metrics").text

@@ -1,5 +1,6 @@
 """`shop backup`."""
 
+import asyncio
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import click
 from shop import __version__
 from shop.entrypoints.cli.common import Failure, at_work, in_bare_container, with_settings
 from shop.entrypoints.cli.import_ import meter
+from shop.ports.system import Clock, Ids
 from shop.settings import Settings
 
 _NAME = re.compile(r"shop-(\d{8}T\d{6}Z)\.backup(\.part)?")
@@ -49,14 +51,12 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
         from shop.adapters.archive.sealed import SALT, Writer
         from shop.ports.backup import DatabaseBackup
         from shop.ports.media import Media
-        from shop.ports.system import Clock, Ids
 
         database: DatabaseBackup = await container.get(DatabaseBackup)
         media: Media = await container.get(Media)
         ids: Ids = await container.get(Ids)
         clock: Clock = await container.get(Clock)
-        now = clock.now()
-        path = place / f"shop-{now.strftime(_MOMENT)}.backup"
+        now, path = await _unused(place, clock)
         with _appearing(path) as file:
             writer = Writer(file, key, ids.secret(SALT))
             with meter("database") as told:
@@ -98,6 +98,16 @@ def backup(settings: Settings, folder: Path | None, keep_days: int) -> None:
             click.echo(in_bare_container(settings, work))
     except OSError as error:
         raise Failure(f"{place}: cannot be written ({error.strerror}).") from None
+
+
+async def _unused(place: Path, clock: Clock) -> tuple[datetime, Path]:
+    """Now, and the file of that name; who comes twice within a second waits for the next."""
+    while True:
+        now = clock.now()
+        path = place / f"shop-{now.strftime(_MOMENT)}.backup"
+        if not path.exists():
+            return now, path
+        await asyncio.sleep(0.1)
 
 
 async def _note(container: Any, name: str) -> None:
