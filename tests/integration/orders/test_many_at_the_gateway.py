@@ -15,14 +15,15 @@ from shop.core.checkout.refunds import Refunding, RefundSender, RequestRefund
 from shop.core.kernel.ids import VariantId
 from shop.core.kernel.side_by_side import AT_ONCE
 from shop.core.orders.model import OrderStatus
-from shop.core.payments.model import Payment, RefundStatus
-from shop.ports.payments import GatewayUnavailable
+from shop.core.payments.model import Payment, PaymentStatus, RefundStatus
+from shop.ports.payments import GatewayRefused, GatewayUnavailable
 from shop.ports.system import Ids
 from tests.kit.clock import ManualClock
 from tests.kit.goods import stocked
 from tests.kit.orders import Shown, an_order, captured, expire, settle, shown, staff, stock, using
 
 MANY = 12
+GRACE = 11
 HOLD = 901
 CHECK = 300
 
@@ -45,7 +46,7 @@ class Watched:
         self.most_of_one = 0
         self.fails: dict[Any, Exception] = {}
 
-    async def __call__(self, asked: Any, *more: Any) -> Any:
+    async def __call__(self, asked: Any, *more: Any, **how: Any) -> Any:
         key = getattr(asked, self._key)
         self.asked += 1
         self._now[key] += 1
@@ -59,7 +60,7 @@ class Watched:
         try:
             if key in self.fails:
                 raise self.fails[key]
-            return await self._call(asked, *more)
+            return await self._call(asked, *more, **how)
         finally:
             self._now[key] -= 1
 
@@ -155,6 +156,43 @@ async def test_those_that_were_paid_in_the_last_second_are_confirmed_and_the_oth
     assert await statuses(container, orders) == [OrderStatus.CONFIRMED, OrderStatus.EXPIRED] * (
         MANY // 2
     )
+
+
+# --- links that were not made at checkout ---------------------------------------------------------
+
+
+async def test_missing_links_are_made_a_few_at_a_time_and_silence_delays_no_other(
+    container: AsyncContainer,
+    clock: ManualClock,
+    gateway: SandboxGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    making = Watched(gateway.create_link, "reference")
+    monkeypatch.setattr(gateway, "create_link", making)
+    [variant] = await stocked(container, MANY)
+    with monkeypatch.context() as slow:
+        slow.setattr(gateway, "link_now", lambda _: None)
+        orders = [await an_order(container, variant, 1) for _ in range(MANY)]
+    references = [one.payment.id.hex for one in orders]
+    making.fails = dict.fromkeys(references[:5], GatewayUnavailable("No answer."))
+    making.fails[references[5]] = GatewayRefused("No such account.")
+
+    async def states() -> list[tuple[PaymentStatus, bool]]:
+        now = [(await shown(container, one.order.id)).payment for one in orders]
+        return [(one.status, one.link_url is not None) for one in now]
+
+    async with using(container, PaymentLinks) as links:
+        assert await links.create_missing() == 0, "checkouts may still be at it"
+        clock.advance(GRACE)
+        assert await links.create_missing() == MANY - 5
+        assert making.most == AT_ONCE
+        without, linked = (PaymentStatus.CREATED, False), (PaymentStatus.CREATED, True)
+        refused = (PaymentStatus.FAILED, False)
+        assert await states() == [without] * 5 + [refused] + [linked] * (MANY - 6)
+        making.fails.clear()
+        assert await links.create_missing() == 5
+        assert await links.create_missing() == 0
+    assert await states() == [linked] * 5 + [refused] + [linked] * (MANY - 6)
 
 
 # --- links whose news never came -----------------------------------------------------------------

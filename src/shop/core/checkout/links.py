@@ -1,6 +1,7 @@
 """Payment links: made, made anew, looked after, and closed. The gateway is never asked inside a
 unit of work."""
 
+from asyncio import Lock
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -36,8 +37,6 @@ _CHECKS = 10
 _HELD = timedelta(minutes=4)
 #: A checkout that is still being answered asks the gateway itself.
 _GRACE = timedelta(seconds=10)
-#: After so many calls without an answer a round ends: the gateway is down.
-_PATIENCE = 3
 _LONGEST_PAUSE = timedelta(hours=6)
 _OPEN = frozenset({PaymentStatus.CREATED, PaymentStatus.FAILED})
 
@@ -129,22 +128,31 @@ class LinkKeeper:
                     taken.append(await self._gateway.capture(promised))
         return replace(link, captures=(*link.captures, *taken), authorized=())
 
-    async def make(self, order: Order, payment: Payment, *, again: bool = False) -> Payment:
+    async def make(self, order: Order, payment: Payment) -> Payment:
         """Make the link of a payment that has none, and store it. Raises `GatewayUnavailable`."""
-        wanted = self._terms.link_request(order, payment)
+        return await self.store(payment.id, await self.ask(order, payment))
+
+    async def ask(self, order: Order, payment: Payment, *, again: bool = False) -> Link | None:
+        """A new link; None if the gateway refuses it. Raises `GatewayUnavailable`."""
         try:
-            link = await self._gateway.create_link(wanted, again=again)
+            return await self._gateway.create_link(
+                self._terms.link_request(order, payment), again=again
+            )
         except GatewayRefused:
-            # The order stays as it is: its buyer may ask for another link.
-            await self._settle([AttemptFailed(payment_id=payment.id)])
+            return None
+
+    async def store(self, payment_id: PaymentId, link: Link | None) -> Payment:
+        """Store what `ask` answered.
+
+        A payment closed meanwhile keeps its link, to be cancelled. Where the gateway refused one,
+        the order stays as it is: its buyer may ask for another link.
+        """
+        if link is None:
+            await self._settle([AttemptFailed(payment_id=payment_id)])
             async with self._uow.begin():
-                return await self._payments.get(payment.id)
-        return await self.attach(payment.id, link)
+                return await self._payments.get(payment_id)
 
-    async def attach(self, payment_id: PaymentId, link: Link) -> Payment:
-        """Store a link that was just made. A payment closed meanwhile keeps it to be cancelled."""
-
-        async def store() -> Payment:
+        async def attach() -> Payment:
             async with self._uow.begin():
                 stored = await self._payments.get(payment_id)
                 if stored.link_id is not None:
@@ -156,7 +164,7 @@ class LinkKeeper:
                 [linked] = await self._payments.save([linked])
             return linked
 
-        return await insist(store)
+        return await insist(attach)
 
     async def _settle_links(self, links: Mapping[PaymentId, Link]) -> None:
         """Settle what was captured through them. Harmless when it is known already."""
@@ -283,19 +291,21 @@ class PaymentLinks:
         return answer(order, await self._payments.of_order(order_id), refunds)
 
     async def create_missing(self) -> int:
-        """Make the links that the gateway was too slow to make at checkout."""
-        before = self._clock.now() - _GRACE
-        waiting = await self._payments.unlinked(before, _BATCH)
-        silent = 0
-        for payment in waiting:
-            order = await self._orders.get(payment.order_id)
+        """Make the links that the gateway was too slow to make at checkout; returns how many."""
+        waiting = await self._payments.unlinked(self._clock.now() - _GRACE, _BATCH)
+        orders = await self._orders.find({payment.order_id for payment in waiting})
+        storing = Lock()
+
+        async def make(payment: Payment) -> bool:
             try:
-                await self._keeper.make(order, payment, again=True)
+                link = await self._keeper.ask(orders[payment.order_id], payment, again=True)
             except GatewayUnavailable:
-                silent += 1
-                if silent == _PATIENCE:
-                    break
-        return len(waiting) if not silent else 0
+                return False
+            async with storing:  # at once, for the buyer waits; there is one unit of work
+                await self._keeper.store(payment.id, link)
+            return True
+
+        return sum(await ask_each(make, waiting))
 
     async def check_due(self) -> int:
         """Ask about links that are unpaid after minutes: a webhook may never come."""
