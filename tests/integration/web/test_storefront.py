@@ -342,6 +342,7 @@ async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
     page = await guest.send(
         checkout, "/checkout", **HOME, payment_method="cod", shipping_method="express"
     )
+    assert "Thank you for your order." in page.text
     assert "Confirmed" in page.text
     assert "₹648" in page.text
     again = await guest.get(str(page.url))

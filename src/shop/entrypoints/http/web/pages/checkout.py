@@ -21,7 +21,7 @@ from shop.core.kernel.errors import Malformed, ShopError
 from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import LARGEST, Money, tax_within
 from shop.core.kernel.postal import PostalAddress
-from shop.core.orders.model import PaymentMethod, PriceChanged
+from shop.core.orders.model import OrderStatus, PaymentMethod, PriceChanged
 from shop.core.pricing.model import (
     ForeignCurrency,
     PricePolicy,
@@ -51,6 +51,7 @@ class _Paying(Struct):
 
 class _Ordered(Struct):
     number: str
+    status: str
 
 
 class _Answer(Struct):
@@ -272,7 +273,10 @@ async def _keep_address(visit: Visit, book: AddressBook, address: PostalAddress 
 def _go(visit: Visit, answer: _Answer) -> Reply:
     if answer.order_token:
         visit.open_order(answer.order.number, answer.order_token)
-    return see(answer.payment.url or f"/orders/{answer.order.number}")
+    if answer.payment.url:
+        return see(answer.payment.url)
+    done = answer.order.status == OrderStatus.CONFIRMED
+    return visit.see(f"/orders/{answer.order.number}", "ordered" if done else "")
 
 
 ROUTES = (show, place)
