@@ -696,6 +696,10 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     here = f"/admin/orders/{order.number}"
     found = await staff.get("/admin/orders", params={"text": "buyer@", "status": "confirmed"})
     assert order.number in found.text
+    assert '<body class="back">' in found.text  # its head has a colour of its own
+    sku = f"SKU {order.lines[0].sku}"
+    assert sku in (await staff.get(here)).text
+    assert sku not in (await guest.get(f"/orders/{order.number}")).text
     page = await staff.send(await staff.get(here), f"{here}/pack")
     empty = await staff.send(page, f"{here}/ship")
     assert empty.status_code == 422
