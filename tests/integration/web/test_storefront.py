@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -667,6 +668,15 @@ async def test_every_page_forbids_inline_code_and_has_none(shop: Storefront, slu
         assert inline_code(page) == []
         assert 'href="#content"' in page.text
         assert page.headers["cache-control"] in {"no-store", "private, no-cache"}
+
+
+async def test_headings_leave_out_no_level(shop: Storefront, slug: str) -> None:
+    visitor = shop.visitor()
+    for path in ("/", f"/products/{slug}", "/search", "/search?q=nothing-such", "/cart"):
+        page = await visitor.get(path)
+        levels = [int(level) for level in re.findall(r"<h([1-6])", page.text)]
+        assert levels.count(1) == 1, path
+        assert all(b <= a + 1 for a, b in pairwise(levels)), path
 
 
 async def test_the_back_office_is_not_there_for_customers(shop: Storefront) -> None:
