@@ -398,6 +398,7 @@ async def test_a_customer_orders_to_a_kept_address_and_finds_the_order_again(
     address = {name: value for name, value in HOME.items() if name != "email"}
     cash = {"payment_method": "cod"}
     first = await with_one_in_the_cart(visitor, slug)
+    assert 'value="Asha Rao"' in first.text  # as the account knows it
     await visitor.send(first, "/checkout", **address, **cash, keep_address="yes")
     second = await with_one_in_the_cart(visitor, slug)
     assert "12 Temple Street" in second.text

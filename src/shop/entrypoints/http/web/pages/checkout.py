@@ -30,6 +30,7 @@ from shop.core.pricing.model import (
 )
 from shop.core.users.addresses import AddressBook
 from shop.core.users.model import Address, TooManyAddresses
+from shop.core.users.profile import Profile
 from shop.entrypoints.actors.desks import CheckoutDesk
 from shop.entrypoints.http.api.cart import CartView
 from shop.entrypoints.http.served import Given
@@ -108,7 +109,11 @@ async def till_of(visit: Visit, policy: PricePolicy, terms: Terms, book: Address
 @page("/checkout")
 @visited
 async def show(
-    visit: Visit, policy: Given[PricePolicy], terms: Given[Terms], book: Given[AddressBook]
+    visit: Visit,
+    policy: Given[PricePolicy],
+    terms: Given[Terms],
+    book: Given[AddressBook],
+    profile: Given[Profile],
 ) -> Reply:
     cart = await visit.cart()
     if cart is None or not cart.cart.lines:
@@ -121,6 +126,9 @@ async def show(
         address="new" if visit.request.query_params.get("address") == "new" else "",
     )
     fresh["address_id"] = next((str(one.id) for one in till.addresses if one.is_default), "")
+    if visit.caller.user_id is not None and not till.addresses:
+        user = await profile.me(visit.caller)
+        fresh |= {"name": user.name, "phone": user.contact or ""}
     return await _page(visit, till, cart, fresh, Errors())
 
 
