@@ -29,6 +29,7 @@ async def read_all(reads: CatalogReads, slug: str) -> int:
     which = ProductFilter(words=("thing",), category="home")
     with counted() as seen:
         await reads.tree()
+        await reads.pictures()
         await reads.page(which, Sort.RELEVANCE, 24, facets=True)
         await reads.page(ProductFilter(), Sort.PRICE, 24)
         await reads.product(slug)

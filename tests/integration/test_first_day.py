@@ -69,12 +69,12 @@ def test_the_tutorials_settings_make_a_shop_and_a_typing_error_is_named(shop: Sh
     settings = shop.folder / "my.local.toml"
     settings.write_text(block(TUTORIAL, "toml", "Nilgiri Tea"))
     with shop:
-        given = {"SHOP_DATA_DIR": "my-shop", "SHOP_ADMIN_PASSWORD": PASSWORD}
+        given = {"SHOP_DATA_DIR": "var/my-shop", "SHOP_ADMIN_PASSWORD": PASSWORD}
         made = shop.command(
             "create-admin", "--email", "you@example.com", "--config", settings, **given
         )
         assert made.returncode == 0, made.stderr
-        running = shop.run("--config", str(settings), SHOP_DATA_DIR="my-shop")
+        running = shop.run("--config", str(settings), SHOP_DATA_DIR="var/my-shop")
         assert "Nilgiri Tea" in shop.client().get("/").text
         assert running.stop() == 0
         settings.write_text(settings.read_text().replace("name =", "nmae =", 1))

@@ -192,6 +192,10 @@ class CatalogReads(Protocol):
     async def tree(self) -> tuple[CategoryNode, ...]: ...
 
     @abstractmethod
+    async def pictures(self) -> dict[str, str]:
+        """For the path of each top category where there is one: its newest product's picture."""
+
+    @abstractmethod
     async def category(self, path: str) -> tuple[CategoryRef, ...]:
         """The category at that path with those above it, root first. Raises `CategoryNotFound`."""
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from dishka import AsyncContainer
@@ -340,6 +341,28 @@ async def test_a_category_holds_what_stands_below_it(shop: AsyncContainer) -> No
     assert view.category is not None
     assert view.category.path == "home/tea"
     assert [ref.name for ref in await reads.category("home/tea")] == ["Home", "Tea"]
+
+
+async def test_a_top_category_shows_its_newest_picture(shop: AsyncContainer) -> None:
+    home, empty = a_category("Home"), a_category("Empty")
+    tea = a_category("Tea", home)
+    await store_categories(shop, home, tea, empty)
+
+    def pictured(id_: int, url: str, category: Category, **changes: Any) -> Product:
+        images = (Image(url=url, alt=""),) if url else ()
+        return a_product(
+            id=ProductId(UUID(int=id_)), categories=(category.id,), images=images, **changes
+        )
+
+    await store(
+        shop,
+        pictured(2, "newer", tea),
+        pictured(1, "older", home),
+        pictured(3, "", tea),
+        pictured(4, "draft", home, status=ProductStatus.DRAFT),
+        a_product(images=(Image(url="nowhere", alt=""),)),
+    )
+    assert await (await shop.get(CatalogReads)).pictures() == {"home": "newer"}
 
 
 async def test_each_filter_leaves_out_what_does_not_match(shop: AsyncContainer) -> None:

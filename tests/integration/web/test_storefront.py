@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -342,6 +343,7 @@ async def test_cash_on_delivery_leads_straight_to_the_confirmed_order(
     page = await guest.send(
         checkout, "/checkout", **HOME, payment_method="cod", shipping_method="express"
     )
+    assert "Thank you for your order." in page.text
     assert "Confirmed" in page.text
     assert "₹648" in page.text
     again = await guest.get(str(page.url))
@@ -396,6 +398,7 @@ async def test_a_customer_orders_to_a_kept_address_and_finds_the_order_again(
     address = {name: value for name, value in HOME.items() if name != "email"}
     cash = {"payment_method": "cod"}
     first = await with_one_in_the_cart(visitor, slug)
+    assert 'value="Asha Rao"' in first.text  # as the account knows it
     await visitor.send(first, "/checkout", **address, **cash, keep_address="yes")
     second = await with_one_in_the_cart(visitor, slug)
     assert "12 Temple Street" in second.text
@@ -668,6 +671,15 @@ async def test_every_page_forbids_inline_code_and_has_none(shop: Storefront, slu
         assert page.headers["cache-control"] in {"no-store", "private, no-cache"}
 
 
+async def test_headings_leave_out_no_level(shop: Storefront, slug: str) -> None:
+    visitor = shop.visitor()
+    for path in ("/", f"/products/{slug}", "/search", "/search?q=nothing-such", "/cart"):
+        page = await visitor.get(path)
+        levels = [int(level) for level in re.findall(r"<h([1-6])", page.text)]
+        assert levels.count(1) == 1, path
+        assert all(b <= a + 1 for a, b in pairwise(levels)), path
+
+
 async def test_the_back_office_is_not_there_for_customers(shop: Storefront) -> None:
     await shop.person("asha@example.com")
     customer, nobody = shop.visitor(), shop.visitor()
@@ -695,6 +707,10 @@ async def test_staff_pack_ship_deliver_and_refund(shop: Storefront, slug: str) -
     here = f"/admin/orders/{order.number}"
     found = await staff.get("/admin/orders", params={"text": "buyer@", "status": "confirmed"})
     assert order.number in found.text
+    assert '<body class="back">' in found.text  # its head has a colour of its own
+    sku = f"SKU {order.lines[0].sku}"
+    assert sku in (await staff.get(here)).text
+    assert sku not in (await guest.get(f"/orders/{order.number}")).text
     page = await staff.send(await staff.get(here), f"{here}/pack")
     empty = await staff.send(page, f"{here}/ship")
     assert empty.status_code == 422

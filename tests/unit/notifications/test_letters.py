@@ -1,5 +1,6 @@
 """The wording of our mails."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from shop.core.kernel.ids import OrderId, PaymentId, ProductId, UserId, VariantI
 from shop.core.kernel.money import Money
 from shop.core.kernel.postal import PostalAddress
 from shop.core.orders.model import Order, OrderLine, PaymentMethod
+from shop.ports.mail import Rendered
 
 LETTERS = JinjaLetters("Tea & Co", "https://shop.example.com", lambda _: "open-sesame")
 ONE = UUID(int=1)
@@ -100,6 +102,12 @@ def test_amounts_are_written_as_people_read_them(amount: int, currency: str, tex
     assert money(amount, currency) == text
 
 
+def begins_like_a_letter(mail: Rendered) -> None:
+    """A greeting, and then a sentence with a capital letter."""
+    assert re.search(r"^Hello Asha.*,\n\n[A-Z]", mail.text, re.MULTILINE)
+    assert re.search(r"<p>Hello Asha.*,</p>\n<p>[A-Z]", mail.html)
+
+
 @pytest.mark.parametrize("name", ABOUT_ORDERS)
 def test_a_mail_about_an_order_names_it_and_links_to_it(name: str) -> None:
     mail = LETTERS.render(name, {"order": ORDER, **ABOUT_ORDERS[name]})
@@ -111,6 +119,7 @@ def test_a_mail_about_an_order_names_it_and_links_to_it(name: str) -> None:
     assert "Tea &amp; Co" in mail.html
     assert "Asha &lt;Rao&gt;" in mail.html
     assert "Asha <Rao>" in mail.text
+    begins_like_a_letter(mail)
 
 
 @pytest.mark.parametrize("name", ABOUT_ORDERS)
@@ -158,7 +167,7 @@ def test_a_mail_about_an_account_carries_its_link_whole(name: str, has_link: boo
     if name == "reset-password":
         data["question"] = "First school?"
     mail = LETTERS.render(name, data)
-    assert "Hello Asha" in mail.text
+    begins_like_a_letter(mail)
     assert (link in mail.text.split()) is has_link
     assert (f'href="{link}"' in mail.html) is has_link
     assert ("First school?" in mail.text) is (name == "reset-password")
@@ -170,12 +179,12 @@ def test_a_mail_about_an_account_carries_its_link_whole(name: str, has_link: boo
         (
             "second_factor_added",
             "A second factor was added to your account",
-            "an authenticator app",
+            "An authenticator app",
         ),
         (
             "second_factor_removed",
             "A second factor was removed",
-            "the authenticator app was removed",
+            "The authenticator app was removed",
         ),
         ("recovery_codes_made", "You have new recovery codes", "The old ones do not work"),
         ("recovery_code_used", "A recovery code was used", "One is left"),
@@ -190,4 +199,5 @@ def test_a_mail_about_second_factors_says_what_happened(what: str, subject: str,
     assert "confirm" not in mail.subject
     assert said in mail.text
     assert said in mail.html
+    begins_like_a_letter(mail)
     assert "https://shop.example.com/forgot-password" in mail.text

@@ -122,6 +122,14 @@ class MemoryCatalogReads(CatalogReads):
 
         return nodes(None)
 
+    async def pictures(self) -> dict[str, str]:
+        shown = sorted((p for p in self._shelves.active() if p.image), key=lambda p: p.id)
+        return {
+            ref.path.partition("/")[0]: product.image
+            for product in shown
+            for ref in self._refs(product)[:1]
+        }
+
     async def category(self, path: str) -> tuple[CategoryRef, ...]:
         by_path = {c.path: c for c in self._shelves.categories().values()}
         if path not in by_path:

@@ -28,6 +28,7 @@ _STYLES = getSampleStyleSheet()
 _TEXT = ParagraphStyle("text", parent=_STYLES["Normal"], fontSize=9, leading=12)
 _SMALL = ParagraphStyle("small", parent=_TEXT, fontSize=7.5, leading=9.5)
 _RIGHT = ParagraphStyle("right", parent=_SMALL, alignment=2)
+_SUM = ParagraphStyle("sum", parent=_TEXT, alignment=2)
 _TITLE = ParagraphStyle("title", parent=_STYLES["Heading1"], fontSize=16)
 _GRID = [
     ("GRID", (0, 0), (-1, -1), 0.25, colors.grey),
@@ -90,7 +91,7 @@ class PdfDocuments(Documents):
             rows.append(("Refunded", f"{amount.currency} {grouped(payment.refunded)}"))
         table = Table(
             [[_line(name), _line(value)] for name, value in rows],
-            colWidths=[45 * mm, 125 * mm],
+            colWidths=[45 * mm, 133 * mm],
             style=_GRID[:1] + _GRID[2:],
         )
         story: list[Any] = [
@@ -128,7 +129,7 @@ def _region(place: PostalAddress) -> str:
 def _goods(lines: Sequence[InvoiceLine], *, within: bool) -> Table:
     taxes = ["CGST", "SGST"] if within else ["IGST"]
     head = ["Item", "HSN/SAC", "Qty", "Taxable", "Rate %", *taxes, "Total"]
-    rows = [[_line(text, _SMALL) for text in head]]
+    rows = [[_line(text, _RIGHT if n > 1 else _SMALL) for n, text in enumerate(head)]]
     for line in lines:
         split = [line.cgst, line.sgst] if within else [line.tax]
         rows.append(
@@ -155,8 +156,12 @@ def _sums(lines: Sequence[InvoiceLine], total: int, currency: str, *, within: bo
     else:
         rows.append(("IGST", sum(line.tax for line in lines)))
     rows.append(("Total", total))
-    cells = [[_line(name), _line(f"{currency} {grouped(amount)}", _RIGHT)] for name, amount in rows]
-    return Table(cells, colWidths=[40 * mm, 45 * mm], hAlign="RIGHT", style=_GRID[:1])
+    cells = [
+        ["", _line(name), _line(f"{currency} {grouped(amount)}", _SUM)] for name, amount in rows
+    ]
+    # As wide as the goods, so that it ends where they end.
+    grid = [("GRID", (1, 0), (-1, -1), 0.25, colors.grey)]
+    return Table(cells, colWidths=[93 * mm, 40 * mm, 45 * mm], style=grid)
 
 
 def _columns(left: list[str], right: list[str]) -> Table:

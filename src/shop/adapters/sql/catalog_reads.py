@@ -81,6 +81,18 @@ _MEMBERS = (
     .join(products, products.c.id == product_categories.c.product_id)
     .where(products.c.status == ProductStatus.ACTIVE.value)
 )
+# Ids grow with time, so the greatest of a category is its newest.
+_NEWEST = (
+    sa.select(sa.func.max(products.c.id))
+    .where(products.c.status == ProductStatus.ACTIVE.value, products.c.image != "")
+    .group_by(products.c.category_id)
+)
+_PICTURES = (
+    sa.select(categories.c.path, products.c.image)
+    .join(products, products.c.category_id == categories.c.id)
+    .where(products.c.id.in_(_NEWEST))
+    .order_by(products.c.id)
+)
 _PATHS = (
     sa.select(categories.c.id, categories.c.name, categories.c.slug, categories.c.path)
     .where(among(categories.c.path, "paths"))
@@ -120,6 +132,10 @@ class SqlCatalogReads(CatalogReads):
 
         rows, members = await self._database.read(query)
         return tree_of(rows, members)
+
+    async def pictures(self) -> dict[str, str]:
+        rows = await self._database.read(lambda conn: conn.rows(_PICTURES))
+        return {row.path.partition("/")[0]: row.image for row in rows}  # the newest comes last
 
     async def category(self, path: str) -> tuple[CategoryRef, ...]:
         slugs = path.split("/")

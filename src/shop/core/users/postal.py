@@ -146,7 +146,10 @@ def phone(text: str, country: str = INDIA, *, field: str = "contact") -> str:
         digits = f"+91{mobile[1]}"
     if not _E164.fullmatch(digits):
         raise Malformed(
-            "A phone number needs its country code, such as +91 98450 12345.", field=field
+            "A mobile number has ten digits, such as 98450 12345; others need their country code."
+            if country == INDIA
+            else "A phone number needs its country code, such as +91 98450 12345.",
+            field=field,
         )
     if digits.startswith("+91") and not _INDIAN.fullmatch(digits):
         raise Malformed("An Indian phone number has ten digits after +91.", field=field)

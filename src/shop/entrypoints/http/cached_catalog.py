@@ -33,6 +33,9 @@ class CachedCatalog:
     async def tree(self) -> tuple[CategoryNode, ...]:
         return await self._of_edits("tree", self._reads.tree)
 
+    async def pictures(self) -> dict[str, str]:
+        return await self._of_edits("pictures", self._reads.pictures)
+
     async def category(self, path: str) -> tuple[CategoryRef, ...]:
         return await self._of_edits(("category", path), lambda: self._reads.category(path))
 

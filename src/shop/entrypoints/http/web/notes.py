@@ -37,6 +37,7 @@ NOTES = {
     "address-most": "You have as many addresses as one account can keep.",
     "session-ended": "That device is signed out.",
     "mail-sent": "If there is such an account, a mail is on its way.",
+    "ordered": "Thank you for your order. A confirmation is on its way to you by e-mail.",
     "cancelled": "The order is cancelled.",
     "return-asked": "We have noted what you want to send back, and will write to you.",
     "order-moved": "The order is updated.",

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from shop.adapters.sandbox.gateway import LinkClosed, LinkExpired, LinkUnknown, SandboxGateway
 from shop.core.kernel.errors import ShopError
 from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.web.rendering import money
 from shop.ports.sandbox import SandboxLink
 from shop.ports.system import Clock
 
@@ -59,11 +60,10 @@ def _closed(error: ShopError) -> Response[str]:
 
 
 def _form(link: SandboxLink) -> str:
-    amount, currency = link.amount.amount, link.amount.currency
     tried = "<p>The last attempt failed. Try again.</p>" if link.failures else ""
     return (
         f"<p>{html.escape(link.description)}</p>"
-        f"<p class=amount>{currency} {amount // 100:,}.{amount % 100:02}</p>{tried}"
+        f"<p class=amount>{money(link.amount)}</p>{tried}"
         "<form method=post>"
         '<button name="outcome" value="success">Pay</button>'
         '<button name="outcome" value="failure" class=second>Let it fail</button></form>'
@@ -88,7 +88,8 @@ _HTML = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#f4f5f7;color:#1c2430}
-main{max-width:24rem;margin:2rem auto;padding:1.5rem;background:#fff;border-radius:.75rem}
+main{box-sizing:border-box;width:min(27rem,100% - 2rem);margin:2rem auto;padding:1.5rem;
+background:#fff;border-radius:.75rem;overflow-wrap:anywhere}
 .mark{background:#fff3cd;color:#664d03;padding:.5rem .75rem;border-radius:.5rem;margin:0 0 1rem}
 .amount{font-size:2rem;font-weight:600;margin:.5rem 0 1.5rem}
 button{display:block;width:100%;padding:.9rem;margin:0 0 .75rem;border:0;border-radius:.5rem;

@@ -97,19 +97,10 @@ async def home(
         keep=True,
         tree=tree,
         cards=_mixed(cards),
-        pictures=_pictures(cards),
+        pictures=await reads.pictures(),
         cod=terms.cod,
         free_from=Money(free, policy.currency) if free else None,
     )
-
-
-def _pictures(cards: Sequence[ProductCard]) -> dict[str, str]:
-    """One picture for each top category: its newest product's."""
-    found: dict[str, str] = {}
-    for card in cards:
-        if card.category and card.image:
-            found.setdefault(card.category.path.partition("/")[0], card.image.url)
-    return found
 
 
 def _mixed(cards: Sequence[ProductCard]) -> list[ProductCard]:

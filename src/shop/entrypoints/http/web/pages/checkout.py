@@ -21,7 +21,7 @@ from shop.core.kernel.errors import Malformed, ShopError
 from shop.core.kernel.ids import AddressId
 from shop.core.kernel.money import LARGEST, Money, tax_within
 from shop.core.kernel.postal import PostalAddress
-from shop.core.orders.model import PaymentMethod, PriceChanged
+from shop.core.orders.model import OrderStatus, PaymentMethod, PriceChanged
 from shop.core.pricing.model import (
     ForeignCurrency,
     PricePolicy,
@@ -30,6 +30,7 @@ from shop.core.pricing.model import (
 )
 from shop.core.users.addresses import AddressBook
 from shop.core.users.model import Address, TooManyAddresses
+from shop.core.users.profile import Profile
 from shop.entrypoints.actors.desks import CheckoutDesk
 from shop.entrypoints.http.api.cart import CartView
 from shop.entrypoints.http.served import Given
@@ -51,6 +52,7 @@ class _Paying(Struct):
 
 class _Ordered(Struct):
     number: str
+    status: str
 
 
 class _Answer(Struct):
@@ -107,7 +109,11 @@ async def till_of(visit: Visit, policy: PricePolicy, terms: Terms, book: Address
 @page("/checkout")
 @visited
 async def show(
-    visit: Visit, policy: Given[PricePolicy], terms: Given[Terms], book: Given[AddressBook]
+    visit: Visit,
+    policy: Given[PricePolicy],
+    terms: Given[Terms],
+    book: Given[AddressBook],
+    profile: Given[Profile],
 ) -> Reply:
     cart = await visit.cart()
     if cart is None or not cart.cart.lines:
@@ -120,6 +126,9 @@ async def show(
         address="new" if visit.request.query_params.get("address") == "new" else "",
     )
     fresh["address_id"] = next((str(one.id) for one in till.addresses if one.is_default), "")
+    if visit.caller.user_id is not None and not till.addresses:
+        user = await profile.me(visit.caller)
+        fresh |= {"name": user.name, "phone": user.contact or ""}
     return await _page(visit, till, cart, fresh, Errors())
 
 
@@ -272,7 +281,10 @@ async def _keep_address(visit: Visit, book: AddressBook, address: PostalAddress 
 def _go(visit: Visit, answer: _Answer) -> Reply:
     if answer.order_token:
         visit.open_order(answer.order.number, answer.order_token)
-    return see(answer.payment.url or f"/orders/{answer.order.number}")
+    if answer.payment.url:
+        return see(answer.payment.url)
+    done = answer.order.status == OrderStatus.CONFIRMED
+    return visit.see(f"/orders/{answer.order.number}", "ordered" if done else "")
 
 
 ROUTES = (show, place)
