@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -547,6 +547,36 @@ def test_a_quotation_mark_never_closed_refuses_the_file_before_anything_is_taken
         next(iter(ShopifyFeed().read(io.BytesIO(text.encode()), "USD")))
     assert caught.value.facts == {"record": 2}
     assert caught.value.code == "import-unreadable"
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "fault"),
+    [
+        ('b,B,2,"x\nc,C,3,y\nd,D,4,z\n', "takes 3 lines, to the end of the file"),
+        ('b,"B,2,x\nc,C,3,y\n', "takes 2 lines, to the end of the file"),
+        ('b,B,2,"x', "never closed."),
+    ],
+)
+def test_records_that_an_open_quotation_mark_took_are_never_lost_in_silence(
+    spoilt: str, fault: str
+) -> None:
+    products, faults = read("Handle,Title,Price,Cost per item\na,A,1,w\n" + spoilt)
+    assert [p.key for p in products] == ["a"]
+    assert codes(faults) == [(2, "quote-unclosed", True)]
+    assert fault in faults[0].message
+
+
+def test_a_quotation_mark_left_open_in_the_header_refuses_the_file() -> None:
+    with pytest.raises(FeedUnreadable, match="header is never closed"):
+        read('Handle,Title,Price,"Cost per item\na,A,1,w\n')
+
+
+def test_a_reading_that_was_interrupted_ends_quietly_when_its_file_is_closed() -> None:
+    file = io.BytesIO(SAMPLE.encode())
+    reading = cast("Generator[object]", ShopifyFeed().read(file, "USD"))
+    next(reading)
+    file.close()
+    reading.close()
 
 
 @pytest.mark.parametrize(
