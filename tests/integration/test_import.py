@@ -119,6 +119,27 @@ async def test_names_that_repeat_get_addresses_of_their_own(shop: AsyncContainer
     assert again.unchanged == 3
 
 
+async def test_a_handle_stays_the_address_however_little_it_looks_like_a_name(
+    shop: AsyncContainer,
+) -> None:
+    handles = ["501", "b" * 130, "c" * 254 + "1", "c" * 254 + "2", "tee2024abcdefghijklmnopqrst"]
+    ids = ["0198b7a0-0000-7000-8000-000000000000", "0198b7a0000070008000000000000000"]
+    sources = [a_source(key, title="Jeans", addressed=True) for key in (*handles, *ids)]
+    assert (await imported(shop, *sources)).new == len(sources)
+    found = (await (await shop.get(StaffReads)).products((), 10)).items
+    slugs = {product.slug for product, _ in found}
+    assert slugs.issuperset(handles)
+    assert slugs.isdisjoint(ids)  # they would hide the products whose ids they are
+    reads = await shop.get(CatalogReads)
+    assert {(await reads.product(slug)).slug for slug in slugs} == slugs
+
+
+async def test_a_handle_written_in_another_case_is_the_same_product(shop: AsyncContainer) -> None:
+    await imported(shop, a_source("Mug", title="Mug", addressed=True))
+    again = await imported(shop, a_source("mug", title="Mug", addressed=True))
+    assert again.line() == "0 new, 0 changed, 1 unchanged, 0 refused"
+
+
 async def test_categories_are_told_apart_by_their_whole_path(shop: AsyncContainer) -> None:
     paths = (("Men", "Shoes"), ("Women", "Shoes"), ("Women", "Shoes & Bags"), ("Women", "鞋"))
     await imported(shop, a_source("shoe", categories=paths))

@@ -125,6 +125,7 @@ def test_a_product_without_options_has_one_variant() -> None:
         variants=(
             SourceVariant(key="Default Title", sku="P-1", price=500, stock=3, weight_grams=250),
         ),
+        addressed=True,
     )
 
 

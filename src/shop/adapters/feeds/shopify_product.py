@@ -95,6 +95,7 @@ def product_of(draft: Draft, faults: Faults) -> SourceProduct | None:
         images=tuple(image for _, image in images),
         variants=tuple(variants),
         published=draft.published and any(v.price is not None for v in variants),
+        addressed=True,
     )
     return _noted(product, draft.notes) if draft.notes else product
 

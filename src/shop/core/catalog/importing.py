@@ -19,7 +19,7 @@ from shop.core.catalog.model import (
 )
 from shop.core.catalog.shelving import Shelving
 from shop.core.catalog.source import SourceFault, SourceProduct, SourceVariant
-from shop.core.catalog.words import slug_of, suffixed
+from shop.core.catalog.words import SLUG_MOST, slug_of, suffixed
 from shop.core.kernel.errors import ShopError, StaleWrite
 from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.ports.catalog import Categories, Count, Counting, Products
@@ -350,8 +350,10 @@ class _Task(Struct, frozen=True):
 
     def slugs(self) -> tuple[str, str]:
         """The slug it would like, and the one that is its own for sure."""
+        if self.source.addressed and (wish := slug_of(self.source.key, SLUG_MOST)):
+            return wish, suffixed(wish, self.key, SLUG_MOST)
         wish = slug_of(self.source.key)
-        # A handle reads well; the number or hash of another source does not.
+        # The number or hash of a source does not read well.
         if not wish or not any(c.isalpha() for c in wish) or _looks_random(self.source.key):
             wish = slug_of(self.source.title) or wish
         own = suffixed(wish, self.key)
@@ -386,12 +388,15 @@ class _Reading:
 
 
 def _source_key(source: str, key: str) -> bytes:
-    return sha256(f"{source}\n{key}".encode()).digest()
+    """In whatever case the key is written: readers take those that differ in it only for one."""
+    return sha256(f"{source}\n{key.casefold()}".encode()).digest()
 
 
 def _digest(source: SourceProduct, options: ImportOptions) -> bytes:
     """Of all that the product depends on; the record's number says nothing about it."""
     said = msgspec.to_builtins(replace(source, record=0))
+    said["key"] = source.key.casefold()  # as in `_source_key`
+    del said["addressed"]  # says nothing of what the product is
     del said["product_id"]  # another shop's export is known by its key, as any other file
     told = _EDITION, said, options.currency, options.tax_basis_points
     return sha256(msgspec.json.encode(told)).digest()
