@@ -423,6 +423,14 @@ def test_images_are_ordered_and_kept_once_as_text() -> None:
     ]
 
 
+def test_the_image_beside_a_refused_variant_is_kept() -> None:
+    (product,), faults = read_records(
+        first(Image_Src="https://x.y/1.jpg"), first(Image_Src="https://x.y/2.jpg")
+    )
+    assert [i.url for i in product.images] == ["https://x.y/1.jpg", "https://x.y/2.jpg"]
+    assert codes(faults) == [(2, "variant-twice", True)]
+
+
 def test_a_variant_may_have_its_own_image() -> None:
     variant, _ = one_variant(Variant_Image="https://x.y/v.jpg")
     assert variant.image == "https://x.y/v.jpg"

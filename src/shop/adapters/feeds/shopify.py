@@ -146,7 +146,7 @@ class _Reading:
         is_unit = bool(a or b or c or price or sku)
         if is_unit and not self._take_unit(draft, (a, b, c), price, sku):
             draft.refused += 1
-            return
+        # The picture is the product's, whatever becomes of the variant beside it.
         if not self._take_image(draft) and not is_unit and not title:
             self._faults.warn("record-empty", "The record has neither a variant nor an image.")
 
