@@ -89,6 +89,20 @@ async def test_stock_follows_the_file_only_when_the_file_says_something_new(
     assert sorted(move.delta for move in moves) == [-4, 10]
 
 
+async def test_a_file_that_tells_nothing_of_stock_leaves_it_alone(shop: AsyncContainer) -> None:
+    async def stock() -> object:
+        view = await (await shop.get(CatalogReads)).product("mug")
+        return view.variants[0].stock_quantity
+
+    await imported(shop, a_source("mug", stock=10))
+    silent = a_source("mug", stock=0, price=100, counted=False)
+    assert (await imported(shop, silent)).changed == 1
+    assert await stock() == 10
+    assert (await imported(shop, silent)).unchanged == 1
+    await imported(shop, a_source("mug", stock=0, price=100))
+    assert await stock() == 0
+
+
 async def test_a_vanished_variant_is_withdrawn_and_comes_back_as_itself(
     shop: AsyncContainer,
 ) -> None:

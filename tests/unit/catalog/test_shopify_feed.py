@@ -88,6 +88,10 @@ def codes(faults: list[SourceFault]) -> list[tuple[int, str, bool]]:
     return [(fault.record, fault.code, fault.refused) for fault in faults]
 
 
+#: What is said of the short files below.
+UNCOUNTED = (0, "stock-missing", False)
+
+
 def only(*records: dict[str, str]) -> SourceProduct:
     """The one product of records nobody complains about."""
     (product,), faults = read_records(*records)
@@ -301,6 +305,13 @@ def test_stock_is_taken_as_it_stands(text: str, stock: int, code: str | None) ->
     assert faults == ([(1, code, False)] if code else [])
 
 
+def test_a_file_without_a_column_of_stock_says_so_and_counts_nothing() -> None:
+    products, faults = read("Handle,Title,Variant Price\na,A,1\nb,B,2\n")
+    assert [p.counted for p in products] == [False, False]
+    assert codes(faults) == [UNCOUNTED]
+    assert only(first()).counted
+
+
 def test_stock_beyond_belief_refuses_the_variant() -> None:
     products, faults = read_records(first(Variant_Inventory_Qty="1000000001"))
     assert products == []
@@ -350,7 +361,7 @@ def test_a_weight_with_a_unit_becomes_grams() -> None:
     text = "Handle,Title,Price,Weight,Weight unit\na,A,1,1.5,kg\nb,B,1,2,lb\nc,C,1,2,stone\n"
     products, faults = read(text)
     assert [p.variants[0].weight_grams for p in products] == [1500, 907, None]
-    assert codes(faults) == [(3, "weight-unreadable", False)]
+    assert codes(faults) == [UNCOUNTED, (3, "weight-unreadable", False)]
 
 
 # -- the rest of a product -----------------------------------------------------------------------
@@ -505,7 +516,7 @@ def test_other_delimiters_are_found_by_the_header(delimiter: str) -> None:
 
 def test_padded_cells_and_headers_nul_bytes_and_case_are_forgiven() -> None:
     products, faults = read(" HANDLE , title,Variant  Price ,x\n pot\0 , Clay pot , 5 ,y\n")
-    assert faults == []
+    assert codes(faults) == [UNCOUNTED]
     assert (products[0].key, products[0].title, products[0].variants[0].price) == (
         "pot",
         "Clay pot",
@@ -526,6 +537,7 @@ def test_ragged_records_are_refused_by_number_and_the_rest_goes_on() -> None:
     products, faults = read('Handle,Title,Price\na,A\nb,"B\nB",2\nc,C,3,4\n\nd,D,4\n')
     assert [(p.key, p.record, p.title) for p in products] == [("b", 2, "B B"), ("d", 5, "D")]
     assert codes(faults) == [
+        UNCOUNTED,
         (1, "record-ragged", True),
         (3, "record-ragged", True),
         (4, "blank-records", False),
@@ -571,8 +583,8 @@ def test_records_that_an_open_quotation_mark_took_are_never_lost_in_silence(
 ) -> None:
     products, faults = read("Handle,Title,Price,Cost per item\na,A,1,w\n" + spoilt)
     assert [p.key for p in products] == ["a"]
-    assert codes(faults) == [(2, "quote-unclosed", True)]
-    assert fault in faults[0].message
+    assert codes(faults) == [UNCOUNTED, (2, "quote-unclosed", True)]
+    assert fault in faults[1].message
 
 
 def test_a_quotation_mark_left_open_in_the_header_refuses_the_file() -> None:

@@ -223,7 +223,7 @@ def _sheet(file: BinaryIO, aliases: Mapping[str, Sequence[str]]) -> tuple[Sheet,
     }
     if outer:
         faults.append(
-            _about_file("lines-quoted-twice", "Every line was quoted a second time; undone.")
+            about_file("lines-quoted-twice", "Every line was quoted a second time; undone.")
         )
     file.seek(start)
     sheet = Sheet(
@@ -273,9 +273,9 @@ def _encoding(file: BinaryIO, head: bytes) -> tuple[str, list[SourceFault]]:
         return "utf-8-sig", []
     if good > bad:
         return "utf-8-sig", [
-            _about_file("encoding", f"{bad} characters are damaged; the rest is UTF-8.")
+            about_file("encoding", f"{bad} characters are damaged; the rest is UTF-8.")
         ]
-    return "cp1252", [_about_file("encoding", "The text is not UTF-8; read as Windows-1252.")]
+    return "cp1252", [about_file("encoding", "The text is not UTF-8; read as Windows-1252.")]
 
 
 def _utf8_characters(file: BinaryIO) -> tuple[int, int]:
@@ -301,5 +301,5 @@ def _utf8_characters(file: BinaryIO) -> tuple[int, int]:
     return good, bad
 
 
-def _about_file(code: str, message: str) -> SourceFault:
+def about_file(code: str, message: str) -> SourceFault:
     return SourceFault(record=0, code=code, message=message, refused=False)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -289,19 +290,20 @@ class Importing:
 
     def _variants(self, task: "_Task") -> tuple[Variant, ...]:
         source, had = task.source, task.old.variants if task.old else ()
+        make = partial(self._variant, counted=source.counted)
         if task.returning:  # the file has the keys of an export, and not those that are kept here
             have = {outer_key(one.options): one for one in had if not one.withdrawn}
             keys = {one.key for one in source.variants}
             gone = [one for one in had if one.withdrawn or outer_key(one.options) not in keys]
-            told = [self._variant(one, have.get(one.key)) for one in source.variants]
+            told = [make(one, have.get(one.key)) for one in source.variants]
             return (*told, *(replace(one, withdrawn=True) for one in gone))
         have = {variant.key: variant for variant in had}
-        told = [self._variant(one, have.get(one.key)) for one in source.variants]
+        told = [make(one, have.get(one.key)) for one in source.variants]
         keys = {one.key for one in source.variants}
         gone = [replace(one, withdrawn=True) for key, one in have.items() if key not in keys]
         return (*told, *gone)
 
-    def _variant(self, source: SourceVariant, old: Variant | None) -> Variant:
+    def _variant(self, source: SourceVariant, old: Variant | None, *, counted: bool) -> Variant:
         was = source.compare_at
         lower = was is None or source.price is None or was <= source.price
         return Variant(
@@ -317,7 +319,7 @@ class Importing:
             barcode=source.barcode,
             weight_grams=source.weight_grams,
             image=source.image,
-            source_stock=max(0, source.stock),
+            source_stock=max(0, source.stock) if counted or not old else old.source_stock,
         )
 
     def _counts(self, task: "_Task", product: Product, shelf: dict[VariantId, int]) -> list[Count]:
@@ -325,6 +327,8 @@ class Importing:
 
         Of what comes back the shelf itself is what was counted last.
         """
+        if not task.source.counted:
+            return []
         old = task.old.variants if task.old else ()
         last: dict[VariantId, int | None] = {one.id: one.source_stock for one in old}
         if task.returning:
@@ -397,6 +401,8 @@ def _digest(source: SourceProduct, options: ImportOptions) -> bytes:
     said = msgspec.to_builtins(replace(source, record=0))
     said["key"] = source.key.casefold()  # as in `_source_key`
     del said["addressed"]  # says nothing of what the product is
+    if source.counted:  # the rule, which needs no word
+        del said["counted"]
     del said["product_id"]  # another shop's export is known by its key, as any other file
     told = _EDITION, said, options.currency, options.tax_basis_points
     return sha256(msgspec.json.encode(told)).digest()

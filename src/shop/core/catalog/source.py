@@ -34,6 +34,7 @@ class SourceProduct(Struct, frozen=True, kw_only=True):
     """`key` is the source's own identity (handle, uniq_id); `record` the first record's number.
 
     `addressed`: the key is the product's address too, and stays it as far as an address can.
+    `counted`: the file tells of stock; where it does not, what lies on the shelf stays there.
     `product_id` is ours: the file is an export of this shop, or of one like it.
     """
 
@@ -52,6 +53,7 @@ class SourceProduct(Struct, frozen=True, kw_only=True):
     hsn: str = ""
     tax_basis_points: int | None = None  # None: the shop's default rate
     addressed: bool = False
+    counted: bool = True
     product_id: UUID | None = None
 
 
