@@ -292,6 +292,8 @@ def test_a_compare_at_price_must_be_above_the_price(
         ("7.0", 7, None),
         ("1,200", 1200, None),
         ("7.9", 7, "stock-fractional"),
+        ("7,0", 7, None),
+        ("7,9", 7, "stock-fractional"),
         ("-3", 0, "stock-negative"),
         ("many", 0, "stock-unreadable"),
         ("1e5", 0, "stock-unreadable"),
@@ -342,6 +344,8 @@ def test_a_barcode_must_be_whole(text: str, kept: str, code: str | None) -> None
     ("text", "grams", "code"),
     [
         ("453.59237", 454, None),
+        ("453,59237", 454, None),
+        ("1,500", 1500, None),
         ("0", 0, None),
         ("", None, None),
         ("-1", None, "weight-unreadable"),
@@ -373,6 +377,10 @@ def test_a_weight_with_a_unit_becomes_grams() -> None:
         ("true", "", True),
         ("TRUE", "active", True),
         ("yes", "Active", True),
+        ("WAHR", "active", True),
+        ("FALSCH", "active", False),
+        ("FAUX", "", False),
+        ("VERDADERO", "", True),
         ("", "", True),
         ("false", "", False),
         ("FALSE", "active", False),
@@ -445,6 +453,21 @@ def test_the_image_beside_a_refused_variant_is_kept() -> None:
 def test_a_variant_may_have_its_own_image() -> None:
     variant, _ = one_variant(Variant_Image="https://x.y/v.jpg")
     assert variant.image == "https://x.y/v.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("//cdn.x.y/1.jpg?v=1", "https://cdn.x.y/1.jpg?v=1"),
+        ("https://x.y/blue mug 1.jpg", "https://x.y/blue%20mug%201.jpg"),
+        ("https://x.y/1.jpg, https://x.y/2.jpg", None),
+        ("//", None),
+    ],
+)
+def test_an_address_as_browsers_take_it_is_written_out(text: str, url: str | None) -> None:
+    (product,), faults = read_records(first(Image_Src=text))
+    assert [i.url for i in product.images] == ([url] if url else [])
+    assert codes(faults) == ([] if url else [(1, "image-address", False)])
 
 
 def test_a_picture_that_pages_will_not_show_is_kept_with_a_warning() -> None:
@@ -613,6 +636,11 @@ def test_a_header_without_the_needed_columns_says_which(header: str, missing: li
     with pytest.raises(FeedUnreadable, match=", ".join(missing)) as caught:
         read(header + "\n1,2\n")
     assert caught.value.facts == {"missing": missing}
+
+
+def test_the_newest_name_of_the_barcode_is_known() -> None:
+    products, _ = read("Title,URL handle,Price,Variant Barcodes\nPot,pot,5,96385074\n")
+    assert products[0].variants[0].barcode == "96385074"
 
 
 def test_the_newer_template_is_known() -> None:
