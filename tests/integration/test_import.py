@@ -89,6 +89,20 @@ async def test_stock_follows_the_file_only_when_the_file_says_something_new(
     assert sorted(move.delta for move in moves) == [-4, 10]
 
 
+async def test_a_file_that_tells_nothing_of_stock_leaves_it_alone(shop: AsyncContainer) -> None:
+    async def stock() -> object:
+        view = await (await shop.get(CatalogReads)).product("mug")
+        return view.variants[0].stock_quantity
+
+    await imported(shop, a_source("mug", stock=10))
+    silent = a_source("mug", stock=0, price=100, counted=False)
+    assert (await imported(shop, silent)).changed == 1
+    assert await stock() == 10
+    assert (await imported(shop, silent)).unchanged == 1
+    await imported(shop, a_source("mug", stock=0, price=100))
+    assert await stock() == 0
+
+
 async def test_a_vanished_variant_is_withdrawn_and_comes_back_as_itself(
     shop: AsyncContainer,
 ) -> None:
@@ -117,6 +131,27 @@ async def test_names_that_repeat_get_addresses_of_their_own(shop: AsyncContainer
     assert "clay-mug" in slugs
     again = await imported(shop, *same)
     assert again.unchanged == 3
+
+
+async def test_a_handle_stays_the_address_however_little_it_looks_like_a_name(
+    shop: AsyncContainer,
+) -> None:
+    handles = ["501", "b" * 130, "c" * 254 + "1", "c" * 254 + "2", "tee2024abcdefghijklmnopqrst"]
+    ids = ["0198b7a0-0000-7000-8000-000000000000", "0198b7a0000070008000000000000000"]
+    sources = [a_source(key, title="Jeans", addressed=True) for key in (*handles, *ids)]
+    assert (await imported(shop, *sources)).new == len(sources)
+    found = (await (await shop.get(StaffReads)).products((), 10)).items
+    slugs = {product.slug for product, _ in found}
+    assert slugs.issuperset(handles)
+    assert slugs.isdisjoint(ids)  # they would hide the products whose ids they are
+    reads = await shop.get(CatalogReads)
+    assert {(await reads.product(slug)).slug for slug in slugs} == slugs
+
+
+async def test_a_handle_written_in_another_case_is_the_same_product(shop: AsyncContainer) -> None:
+    await imported(shop, a_source("Mug", title="Mug", addressed=True))
+    again = await imported(shop, a_source("mug", title="Mug", addressed=True))
+    assert again.line() == "0 new, 0 changed, 1 unchanged, 0 refused"
 
 
 async def test_categories_are_told_apart_by_their_whole_path(shop: AsyncContainer) -> None:

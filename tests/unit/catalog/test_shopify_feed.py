@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -88,6 +88,10 @@ def codes(faults: list[SourceFault]) -> list[tuple[int, str, bool]]:
     return [(fault.record, fault.code, fault.refused) for fault in faults]
 
 
+#: What is said of the short files below.
+UNCOUNTED = (0, "stock-missing", False)
+
+
 def only(*records: dict[str, str]) -> SourceProduct:
     """The one product of records nobody complains about."""
     (product,), faults = read_records(*records)
@@ -125,6 +129,7 @@ def test_a_product_without_options_has_one_variant() -> None:
         variants=(
             SourceVariant(key="Default Title", sku="P-1", price=500, stock=3, weight_grams=250),
         ),
+        addressed=True,
     )
 
 
@@ -287,6 +292,8 @@ def test_a_compare_at_price_must_be_above_the_price(
         ("7.0", 7, None),
         ("1,200", 1200, None),
         ("7.9", 7, "stock-fractional"),
+        ("7,0", 7, None),
+        ("7,9", 7, "stock-fractional"),
         ("-3", 0, "stock-negative"),
         ("many", 0, "stock-unreadable"),
         ("1e5", 0, "stock-unreadable"),
@@ -298,6 +305,13 @@ def test_stock_is_taken_as_it_stands(text: str, stock: int, code: str | None) ->
     variant, faults = one_variant(Variant_Inventory_Qty=text, Variant_Inventory_Tracker="")
     assert variant.stock == stock
     assert faults == ([(1, code, False)] if code else [])
+
+
+def test_a_file_without_a_column_of_stock_says_so_and_counts_nothing() -> None:
+    products, faults = read("Handle,Title,Variant Price\na,A,1\nb,B,2\n")
+    assert [p.counted for p in products] == [False, False]
+    assert codes(faults) == [UNCOUNTED]
+    assert only(first()).counted
 
 
 def test_stock_beyond_belief_refuses_the_variant() -> None:
@@ -330,6 +344,8 @@ def test_a_barcode_must_be_whole(text: str, kept: str, code: str | None) -> None
     ("text", "grams", "code"),
     [
         ("453.59237", 454, None),
+        ("453,59237", 454, None),
+        ("1,500", 1500, None),
         ("0", 0, None),
         ("", None, None),
         ("-1", None, "weight-unreadable"),
@@ -349,7 +365,7 @@ def test_a_weight_with_a_unit_becomes_grams() -> None:
     text = "Handle,Title,Price,Weight,Weight unit\na,A,1,1.5,kg\nb,B,1,2,lb\nc,C,1,2,stone\n"
     products, faults = read(text)
     assert [p.variants[0].weight_grams for p in products] == [1500, 907, None]
-    assert codes(faults) == [(3, "weight-unreadable", False)]
+    assert codes(faults) == [UNCOUNTED, (3, "weight-unreadable", False)]
 
 
 # -- the rest of a product -----------------------------------------------------------------------
@@ -361,6 +377,10 @@ def test_a_weight_with_a_unit_becomes_grams() -> None:
         ("true", "", True),
         ("TRUE", "active", True),
         ("yes", "Active", True),
+        ("WAHR", "active", True),
+        ("FALSCH", "active", False),
+        ("FAUX", "", False),
+        ("VERDADERO", "", True),
         ("", "", True),
         ("false", "", False),
         ("FALSE", "active", False),
@@ -422,9 +442,32 @@ def test_images_are_ordered_and_kept_once_as_text() -> None:
     ]
 
 
+def test_the_image_beside_a_refused_variant_is_kept() -> None:
+    (product,), faults = read_records(
+        first(Image_Src="https://x.y/1.jpg"), first(Image_Src="https://x.y/2.jpg")
+    )
+    assert [i.url for i in product.images] == ["https://x.y/1.jpg", "https://x.y/2.jpg"]
+    assert codes(faults) == [(2, "variant-twice", True)]
+
+
 def test_a_variant_may_have_its_own_image() -> None:
     variant, _ = one_variant(Variant_Image="https://x.y/v.jpg")
     assert variant.image == "https://x.y/v.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("//cdn.x.y/1.jpg?v=1", "https://cdn.x.y/1.jpg?v=1"),
+        ("https://x.y/blue mug 1.jpg", "https://x.y/blue%20mug%201.jpg"),
+        ("https://x.y/1.jpg, https://x.y/2.jpg", None),
+        ("//", None),
+    ],
+)
+def test_an_address_as_browsers_take_it_is_written_out(text: str, url: str | None) -> None:
+    (product,), faults = read_records(first(Image_Src=text))
+    assert [i.url for i in product.images] == ([url] if url else [])
+    assert codes(faults) == ([] if url else [(1, "image-address", False)])
 
 
 def test_a_picture_that_pages_will_not_show_is_kept_with_a_warning() -> None:
@@ -496,7 +539,7 @@ def test_other_delimiters_are_found_by_the_header(delimiter: str) -> None:
 
 def test_padded_cells_and_headers_nul_bytes_and_case_are_forgiven() -> None:
     products, faults = read(" HANDLE , title,Variant  Price ,x\n pot\0 , Clay pot , 5 ,y\n")
-    assert faults == []
+    assert codes(faults) == [UNCOUNTED]
     assert (products[0].key, products[0].title, products[0].variants[0].price) == (
         "pot",
         "Clay pot",
@@ -517,6 +560,7 @@ def test_ragged_records_are_refused_by_number_and_the_rest_goes_on() -> None:
     products, faults = read('Handle,Title,Price\na,A\nb,"B\nB",2\nc,C,3,4\n\nd,D,4\n')
     assert [(p.key, p.record, p.title) for p in products] == [("b", 2, "B B"), ("d", 5, "D")]
     assert codes(faults) == [
+        UNCOUNTED,
         (1, "record-ragged", True),
         (3, "record-ragged", True),
         (4, "blank-records", False),
@@ -550,6 +594,36 @@ def test_a_quotation_mark_never_closed_refuses_the_file_before_anything_is_taken
 
 
 @pytest.mark.parametrize(
+    ("spoilt", "fault"),
+    [
+        ('b,B,2,"x\nc,C,3,y\nd,D,4,z\n', "takes 3 lines, to the end of the file"),
+        ('b,"B,2,x\nc,C,3,y\n', "takes 2 lines, to the end of the file"),
+        ('b,B,2,"x', "never closed."),
+    ],
+)
+def test_records_that_an_open_quotation_mark_took_are_never_lost_in_silence(
+    spoilt: str, fault: str
+) -> None:
+    products, faults = read("Handle,Title,Price,Cost per item\na,A,1,w\n" + spoilt)
+    assert [p.key for p in products] == ["a"]
+    assert codes(faults) == [UNCOUNTED, (2, "quote-unclosed", True)]
+    assert fault in faults[1].message
+
+
+def test_a_quotation_mark_left_open_in_the_header_refuses_the_file() -> None:
+    with pytest.raises(FeedUnreadable, match="header is never closed"):
+        read('Handle,Title,Price,"Cost per item\na,A,1,w\n')
+
+
+def test_a_reading_that_was_interrupted_ends_quietly_when_its_file_is_closed() -> None:
+    file = io.BytesIO(SAMPLE.encode())
+    reading = cast("Generator[object]", ShopifyFeed().read(file, "USD"))
+    next(reading)
+    file.close()
+    reading.close()
+
+
+@pytest.mark.parametrize(
     ("header", "missing"),
     [
         ("Handle,Price", ["Title"]),
@@ -562,6 +636,11 @@ def test_a_header_without_the_needed_columns_says_which(header: str, missing: li
     with pytest.raises(FeedUnreadable, match=", ".join(missing)) as caught:
         read(header + "\n1,2\n")
     assert caught.value.facts == {"missing": missing}
+
+
+def test_the_newest_name_of_the_barcode_is_known() -> None:
+    products, _ = read("Title,URL handle,Price,Variant Barcodes\nPot,pot,5,96385074\n")
+    assert products[0].variants[0].barcode == "96385074"
 
 
 def test_the_newer_template_is_known() -> None:

@@ -24,6 +24,7 @@ def _product(**changes: object) -> SourceProduct:
         "currency": "INR",
         "tax_basis_points": 1200,
         "product_id": UUID(int=7),
+        "addressed": True,
         "variants": (SourceVariant(key="Default Title", price=1250, stock=3),),
     }
     return SourceProduct(**(told | changes))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ _URL_MOST = 2048
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?|[+-]?\.[0-9]{1,30}")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]{0,30})?")
+_COMMA = re.compile(r"[+-]?[0-9]{1,30},[0-9]{1,30}")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _FORMULA_TEXT = re.compile(r"=\"(.*)\"|'(.*)")
 _FORMULA_SIGNS = frozenset("=+-@\t\r")
@@ -29,8 +30,15 @@ _GRAMS = {
         "oz": "28.349523125",
     }.items()
 }
-_YES = frozenset({"true", "yes", "y", "1", "published", "active", "on"})
-_NO = frozenset({"false", "no", "n", "0", "unpublished", "inactive", "off", "hidden"})
+# A spreadsheet writes TRUE and FALSE in the language of whoever saved the file.
+_YES = frozenset(
+    {"true", "yes", "y", "t", "1", "published", "active", "on"}
+    | {"wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "sant", "prawda", "истина"}
+)
+_NO = frozenset(
+    {"false", "no", "n", "f", "0", "unpublished", "inactive", "off", "hidden"}
+    | {"falsch", "faux", "falso", "onwaar", "falskt", "falsk", "fałsz", "ложь"}
+)
 
 
 def read_stock(text: str) -> tuple[int | None, Complaint | None]:
@@ -98,6 +106,10 @@ def read_url(text: str) -> tuple[str, Complaint | None]:
     """The address of a picture, as text; it is never fetched."""
     if not text:
         return "", None
+    if text.startswith("//"):  # of the page's own scheme, which is https
+        text = f"https:{text}"
+    if text.count("://") == 1:  # one address, and not a list of them
+        text = text.replace(" ", "%20")
     if len(text) > _URL_MOST or not _URL.fullmatch(text):
         return "", ("image-address", f"The image {quoted(text)} has no http address; left out.")
     if text[:5].casefold() != "https":
@@ -122,6 +134,8 @@ def unshielded(text: str) -> str:
 def _number(text: str) -> Decimal | None:
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
+    elif _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 

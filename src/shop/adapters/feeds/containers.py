@@ -21,6 +21,8 @@ _CHUNK = 2**18
 _IN_MEMORY = 2**20
 _DELIMITERS = ",\t;"
 _NO_WORD = re.compile(r"[\W_]+")
+#: The reader's last line. No line of a file has this sign, see `_lines`.
+_END = "\0"
 _NOT_TEXT = {
     b"PK\x03\x04": "a spreadsheet or an archive",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet",
@@ -64,12 +66,16 @@ class Sheet:
         rows = self._rows()
         try:
             next((row for row in rows if any(row)), None)  # the header
+            if rows.unclosed:
+                raise FeedUnreadable("A quotation mark in the header is never closed.")
             before = rows.line_num
             for number, cells in enumerate(rows, 1):
                 line = rows.line_num
                 if not any(cells) or not any(map(str.strip, cells)):
                     blanks += 1
                     first_blank = first_blank or number
+                elif rows.unclosed:
+                    yield _unclosed(number, line - before - 1)
                 elif len(cells) == self.width:
                     yield number, cells
                 else:
@@ -98,25 +104,38 @@ class Sheet:
 
 
 class _Rows(Iterator[list[str]]):
-    """The rows of the file, and the number of lines read so far."""
+    """The rows of the file, and the number of lines read so far.
+
+    `unclosed`: a quotation mark of the row just read is never closed, so that the row took all
+    lines to the end of the file. csv alone would not tell.
+    """
+
+    unclosed = False
 
     def __init__(self, file: BinaryIO, encoding: str, outer: str, inner: str) -> None:
         # No newline translation: a quoted newline belongs to its field as it stands.
         self._text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
-        self._reader = csv.reader(_lines(self._text), delimiter=outer or inner)
+        lines = _lines(self._text)
         if outer:
-            self._reader = csv.reader(_unquoted(self._reader), delimiter=inner)
+            lines = _unquoted(csv.reader(lines, delimiter=outer))
+        self._reader = csv.reader(chain(lines, [_END]), delimiter=inner)
 
     def __next__(self) -> list[str]:
-        return next(self._reader)
+        row = next(self._reader)
+        if row and row[-1].endswith(_END):
+            if row == [_END]:
+                raise StopIteration
+            self.unclosed = True
+        return row
 
     @property
     def line_num(self) -> int:
         return self._reader.line_num
 
     def close(self) -> None:
-        """Let the file go without closing it."""
-        self._text.detach()
+        """Let the file go without closing it; whoever was interrupted has closed it already."""
+        if not self._text.closed:
+            self._text.detach()
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -147,6 +166,16 @@ def _ragged(number: int, fields: int, width: int, lines: int) -> SourceFault:
         record=number,
         code="record-ragged",
         message=f"The record has {fields} fields where the header has {width}.{hint}",
+        refused=True,
+    )
+
+
+def _unclosed(number: int, lines: int) -> SourceFault:
+    took = f" and takes {lines} lines, to the end of the file" if lines > 1 else ""
+    return SourceFault(
+        record=number,
+        code="quote-unclosed",
+        message=f"A quotation mark in the record is never closed{took}.",
         refused=True,
     )
 
@@ -194,7 +223,7 @@ def _sheet(file: BinaryIO, aliases: Mapping[str, Sequence[str]]) -> tuple[Sheet,
     }
     if outer:
         faults.append(
-            _about_file("lines-quoted-twice", "Every line was quoted a second time; undone.")
+            about_file("lines-quoted-twice", "Every line was quoted a second time; undone.")
         )
     file.seek(start)
     sheet = Sheet(
@@ -244,9 +273,9 @@ def _encoding(file: BinaryIO, head: bytes) -> tuple[str, list[SourceFault]]:
         return "utf-8-sig", []
     if good > bad:
         return "utf-8-sig", [
-            _about_file("encoding", f"{bad} characters are damaged; the rest is UTF-8.")
+            about_file("encoding", f"{bad} characters are damaged; the rest is UTF-8.")
         ]
-    return "cp1252", [_about_file("encoding", "The text is not UTF-8; read as Windows-1252.")]
+    return "cp1252", [about_file("encoding", "The text is not UTF-8; read as Windows-1252.")]
 
 
 def _utf8_characters(file: BinaryIO) -> tuple[int, int]:
@@ -272,5 +301,5 @@ def _utf8_characters(file: BinaryIO) -> tuple[int, int]:
     return good, bad
 
 
-def _about_file(code: str, message: str) -> SourceFault:
+def about_file(code: str, message: str) -> SourceFault:
     return SourceFault(record=0, code=code, message=message, refused=False)

@@ -13,7 +13,7 @@ from shop.adapters.feeds.cells import (
     read_url,
     unshielded,
 )
-from shop.adapters.feeds.containers import Sheet, open_sheet
+from shop.adapters.feeds.containers import Sheet, about_file, open_sheet
 from shop.adapters.feeds.faults import NAME_MOST, Faults
 from shop.adapters.feeds.money import NotAPrice, is_rounded, parse_price, plain_price
 from shop.adapters.feeds.notes import COLUMN, read_notes
@@ -60,6 +60,14 @@ class ShopifyFeed(Feed):
                 )
             reading = _Reading(sheet, currency)
             last, total = reading.last_records()
+            if "stock" not in sheet.columns:
+                faults.append(
+                    about_file(
+                        "stock-missing",
+                        "The file has no column of stock: new products have none, others keep "
+                        "what they have.",
+                    )
+                )
             yield from faults
             yield from reading.products(last, total, progress)
 
@@ -108,6 +116,7 @@ class _Reading:
                 draft = drafts.get(key)
                 if draft is None:
                     draft = drafts[key] = Draft(self._faults.key, self._faults.record)
+                    draft.counted = "stock" in self._sheet.columns
                 self._faults.key = draft.handle
                 self._take(draft)
                 if last[key] == self._faults.record:
@@ -146,7 +155,7 @@ class _Reading:
         is_unit = bool(a or b or c or price or sku)
         if is_unit and not self._take_unit(draft, (a, b, c), price, sku):
             draft.refused += 1
-            return
+        # The picture is the product's, whatever becomes of the variant beside it.
         if not self._take_image(draft) and not is_unit and not title:
             self._faults.warn("record-empty", "The record has neither a variant nor an image.")
 

@@ -28,7 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "stock": ("variant inventory qty", "variant inventory quantity", "inventory quantity"),
     "price": ("variant price", "price"),
     "compare_at": ("variant compare at price", "compare at price"),
-    "barcode": ("variant barcode", "barcode"),
+    "barcode": ("variant barcode", "barcode", "variant barcodes", "barcodes"),
     "image": ("image src", "product image url", "image url"),
     "position": ("image position",),
     "alt": ("image alt text",),

@@ -40,6 +40,7 @@ class Draft:
     categories: tuple[tuple[str, ...], ...] = ()
     tags: tuple[str, ...] = ()
     published: bool = True
+    counted: bool = True
     names: list[str] = field(default_factory=lambda: ["", "", ""])
     units: dict[str, Unit] = field(default_factory=dict)
     skus: set[str] = field(default_factory=set)
@@ -95,6 +96,8 @@ def product_of(draft: Draft, faults: Faults) -> SourceProduct | None:
         images=tuple(image for _, image in images),
         variants=tuple(variants),
         published=draft.published and any(v.price is not None for v in variants),
+        addressed=True,
+        counted=draft.counted,
     )
     return _noted(product, draft.notes) if draft.notes else product
 

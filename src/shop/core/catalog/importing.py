@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from shop.core.catalog.model import (
 )
 from shop.core.catalog.shelving import Shelving
 from shop.core.catalog.source import SourceFault, SourceProduct, SourceVariant
-from shop.core.catalog.words import slug_of, suffixed
+from shop.core.catalog.words import SLUG_MOST, slug_of, suffixed
 from shop.core.kernel.errors import ShopError, StaleWrite
 from shop.core.kernel.ids import CategoryId, ProductId, VariantId
 from shop.ports.catalog import Categories, Count, Counting, Products
@@ -289,19 +290,20 @@ class Importing:
 
     def _variants(self, task: "_Task") -> tuple[Variant, ...]:
         source, had = task.source, task.old.variants if task.old else ()
+        make = partial(self._variant, counted=source.counted)
         if task.returning:  # the file has the keys of an export, and not those that are kept here
             have = {outer_key(one.options): one for one in had if not one.withdrawn}
             keys = {one.key for one in source.variants}
             gone = [one for one in had if one.withdrawn or outer_key(one.options) not in keys]
-            told = [self._variant(one, have.get(one.key)) for one in source.variants]
+            told = [make(one, have.get(one.key)) for one in source.variants]
             return (*told, *(replace(one, withdrawn=True) for one in gone))
         have = {variant.key: variant for variant in had}
-        told = [self._variant(one, have.get(one.key)) for one in source.variants]
+        told = [make(one, have.get(one.key)) for one in source.variants]
         keys = {one.key for one in source.variants}
         gone = [replace(one, withdrawn=True) for key, one in have.items() if key not in keys]
         return (*told, *gone)
 
-    def _variant(self, source: SourceVariant, old: Variant | None) -> Variant:
+    def _variant(self, source: SourceVariant, old: Variant | None, *, counted: bool) -> Variant:
         was = source.compare_at
         lower = was is None or source.price is None or was <= source.price
         return Variant(
@@ -317,7 +319,7 @@ class Importing:
             barcode=source.barcode,
             weight_grams=source.weight_grams,
             image=source.image,
-            source_stock=max(0, source.stock),
+            source_stock=max(0, source.stock) if counted or not old else old.source_stock,
         )
 
     def _counts(self, task: "_Task", product: Product, shelf: dict[VariantId, int]) -> list[Count]:
@@ -325,6 +327,8 @@ class Importing:
 
         Of what comes back the shelf itself is what was counted last.
         """
+        if not task.source.counted:
+            return []
         old = task.old.variants if task.old else ()
         last: dict[VariantId, int | None] = {one.id: one.source_stock for one in old}
         if task.returning:
@@ -350,8 +354,10 @@ class _Task(Struct, frozen=True):
 
     def slugs(self) -> tuple[str, str]:
         """The slug it would like, and the one that is its own for sure."""
+        if self.source.addressed and (wish := slug_of(self.source.key, SLUG_MOST)):
+            return wish, suffixed(wish, self.key, SLUG_MOST)
         wish = slug_of(self.source.key)
-        # A handle reads well; the number or hash of another source does not.
+        # The number or hash of a source does not read well.
         if not wish or not any(c.isalpha() for c in wish) or _looks_random(self.source.key):
             wish = slug_of(self.source.title) or wish
         own = suffixed(wish, self.key)
@@ -386,12 +392,17 @@ class _Reading:
 
 
 def _source_key(source: str, key: str) -> bytes:
-    return sha256(f"{source}\n{key}".encode()).digest()
+    """In whatever case the key is written: readers take those that differ in it only for one."""
+    return sha256(f"{source}\n{key.casefold()}".encode()).digest()
 
 
 def _digest(source: SourceProduct, options: ImportOptions) -> bytes:
     """Of all that the product depends on; the record's number says nothing about it."""
     said = msgspec.to_builtins(replace(source, record=0))
+    said["key"] = source.key.casefold()  # as in `_source_key`
+    del said["addressed"]  # says nothing of what the product is
+    if source.counted:  # the rule, which needs no word
+        del said["counted"]
     del said["product_id"]  # another shop's export is known by its key, as any other file
     told = _EDITION, said, options.currency, options.tax_basis_points
     return sha256(msgspec.json.encode(told)).digest()

@@ -22,7 +22,7 @@ from shop.core.catalog.model import (
 from shop.core.catalog.pictures import MOST_BYTES, NotAPicture, recognise
 from shop.core.catalog.shelving import SLUG_LENGTH
 from shop.core.catalog.variants import VariantDraft, arranged
-from shop.core.catalog.words import slug_of, suffixed
+from shop.core.catalog.words import SLUG_MOST, slug_of, suffixed
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import CategoryId, ProductId
@@ -131,7 +131,7 @@ class Assortment:
     async def _drafted(self, old: Product, draft: ProductDraft) -> Product:
         changes = draft.given()
         if isinstance(draft.slug, str) and draft.slug != old.slug:
-            if slug_of(draft.slug) != draft.slug:
+            if slug_of(draft.slug, SLUG_MOST) != draft.slug:
                 raise Malformed(
                     "A slug has lower-case letters, digits and hyphens.", field="slug", kind="slug"
                 )

@@ -33,6 +33,8 @@ class SourceVariant(Struct, frozen=True, kw_only=True):
 class SourceProduct(Struct, frozen=True, kw_only=True):
     """`key` is the source's own identity (handle, uniq_id); `record` the first record's number.
 
+    `addressed`: the key is the product's address too, and stays it as far as an address can.
+    `counted`: the file tells of stock; where it does not, what lies on the shelf stays there.
     `product_id` is ours: the file is an export of this shop, or of one like it.
     """
 
@@ -50,6 +52,8 @@ class SourceProduct(Struct, frozen=True, kw_only=True):
     currency: str | None = None  # None: the currency the import was started with
     hsn: str = ""
     tax_basis_points: int | None = None  # None: the shop's default rate
+    addressed: bool = False
+    counted: bool = True
     product_id: UUID | None = None
 
 

@@ -9,6 +9,8 @@ from anyascii import anyascii
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 _NO_WORD = re.compile(r"[^\w%&+#.'-]+")
 _MOST_WORDS = 8
+#: Characters that a product's address has at most.
+SLUG_MOST = 255
 
 
 def slug_of(text: str, most: int = 120) -> str:

@@ -9,6 +9,7 @@ from shop.adapters.feeds.text import safe_html
 from shop.core.catalog.model import Category, Image, Product, ProductStatus, Variant
 from shop.core.catalog.service import CategoryDraft, ProductDraft
 from shop.core.catalog.variants import VariantDraft
+from shop.core.catalog.words import SLUG_MOST
 from shop.core.kernel.ids import CategoryId, VariantId
 from shop.core.kernel.money import LARGEST, Money
 
@@ -63,7 +64,7 @@ class ProductPatch(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What is left out stays as it is; lists replace the whole list."""
 
     title: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType = UNSET
-    slug: Annotated[str, Meta(min_length=1, max_length=120)] | UnsetType = UNSET
+    slug: Annotated[str, Meta(min_length=1, max_length=SLUG_MOST)] | UnsetType = UNSET
     status: ProductStatus | UnsetType = UNSET
     description_html: Annotated[str, Meta(max_length=60_000)] | UnsetType = UNSET
     brand: Text | UnsetType = UNSET
