@@ -196,12 +196,14 @@ async def test_who_looked_first_and_ended_last_takes_nothing_back() -> None:
 async def test_a_counter_that_cannot_be_read_is_forgotten_after_a_second(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began)
+    await lane.watch.look()
     lane.counter.down = True
     await lane.watch.look()
     assert lane.watch.count == 1
-    loop = asyncio.get_running_loop()
-    later = loop.time() + 1.5
-    monkeypatch.setattr(loop, "time", lambda: later)
+    monkeypatch.setattr(loop, "time", lambda: began + 1.5)
     await lane.watch.look()
     assert lane.watch.count is None
     lane.counter.down = False
