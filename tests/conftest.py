@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dishka import AsyncContainer
+from hypothesis import HealthCheck, settings
 
 from shop.ports.system import Clock
 from tests.kit.clock import ManualClock
@@ -19,6 +20,11 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay to the end, and need not be looked through for garbage each time."""
     gc.collect()
     gc.freeze()
+
+
+#: How long an example takes is the machine's affair. All else stays as it is here, or in CI.
+settings.register_profile("shop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shop")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -53,7 +54,9 @@ async def many(commands: Sequence[bytes]) -> list[bytes | ShopError]:
     return list(commands)
 
 
-async def app(desk: Desk[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+async def app(
+    desk: Desk[bytes, bytes], may_end: asyncio.Event, scope: Scope, receive: Receive, send: Send
+) -> None:
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
@@ -66,7 +69,9 @@ async def app(desk: Desk[bytes, bytes], scope: Scope, receive: Receive, send: Se
         body += message.get("body", b"")
         more = message.get("more_body", False)
     if scope["path"] == "/slow":
-        await asyncio.sleep(1.0)
+        sys.stdout.write("at work\n")
+        sys.stdout.flush()
+        await may_end.wait()
     answer = await desk.ask(body)
     headers = [(b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -80,7 +85,7 @@ async def main(port: int, extra: str) -> None:
         readiness.stopping = True
         process.arm(4.0 if extra == "deaf" else process.LAST_RESORT)
 
-    patience = dict.fromkeys(Stage, 0.5) | {Stage.EDGE: 1.0 if extra == "deaf" else 4.0}
+    patience = dict.fromkeys(Stage, 0.5) | {Stage.EDGE: 1.0 if extra == "deaf" else 8.0}
     supervisor = Supervisor(limits=Limits(crashes=3, pause=0.01), patience=patience, on_stop=began)
     readiness = Readiness(supervisor.health)
     registry = metrics.make_registry()
@@ -89,15 +94,17 @@ async def main(port: int, extra: str) -> None:
     registry.register(durations)
     duck = LameDuck()
     access = logs.AccessLog()
+    may_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, may_end.set)
     desk: Desk[bytes, bytes] = Desk("desk", many, Inline())
     edge = Edge(
-        partial(app, desk),
+        partial(app, desk, may_end),
         new_id=lambda: uuid4().hex.encode(),  # noqa: PLW0108 - a new one each time
         duck=duck,
         durations=durations,
         access=access,
     )
-    http = HttpServer(edge, claimed, duck=duck, patience=1.0)
+    http = HttpServer(edge, claimed, duck=duck, patience=1.0 if extra == "hasty" else 4.0)
     ops = Ops(claimed_ops, Myself(readiness, registry))
     supervisor.add(Stage.EDGE, http)
     supervisor.add(Stage.DESKS, desk)

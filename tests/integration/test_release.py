@@ -56,7 +56,7 @@ class Cluster:
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         process = self.start(*words)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def release(self, image: str, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -258,7 +258,7 @@ def test_who_cannot_be_watched_any_more_is_not_trusted(cluster: Cluster) -> None
         if "Watching" in line:
             cluster.trouble(silent=True)
             break
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert "It cannot be watched" in err
     assert cluster.live == "blue"
@@ -274,7 +274,7 @@ def test_who_is_interrupted_while_watching_goes_back(
         if "Watching" in line:
             process.send_signal(number)
             break
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert "Interrupted" in err
     assert cluster.live == "blue"
@@ -291,7 +291,7 @@ def test_who_is_interrupted_before_the_switch_leaves_everything_as_it_was(
         if "green: api 0 of 2 ready" in line:
             process.send_signal(signal.SIGTERM)
             break
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert err == "release: Interrupted by SIGTERM. Nothing was switched: blue serves on.\n"
     assert (cluster.live, cluster.switches()) == ("blue", [])
@@ -306,7 +306,7 @@ def test_a_way_back_that_is_barred_is_cried_out(cluster: Cluster) -> None:
         if "Watching" in line:
             cluster.trouble(errors={"green": 0.5}, refused=["patch"])
             break
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "GOING BACK FAILED as well" in err
     cluster.trouble()

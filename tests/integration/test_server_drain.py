@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.process import PATIENCE, ROOT
+
 PROCESS = Path(__file__).with_name("drain_process.py")
 
 
@@ -25,13 +26,35 @@ class Shop:
         self.process = process
         self.ports = ports
 
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[asyncio.Task[tuple[int, bytes]]]:
+        """A request that will be answered when the block has ended."""
+        slow = asyncio.create_task(Client(self.ports.http).ask("/slow", b"7"))
+        assert self.process.stdout is not None
+        while (line := await self.process.stdout.readline()) != b"at work\n":
+            assert line, "It ended."
+        yield slow
+        assert not slow.done()
+        self.process.send_signal(signal.SIGUSR1)
+
+    async def told_to_stop(self) -> None:
+        """SIGTERM, which it has heard when this returns."""
+        self.process.send_signal(signal.SIGTERM)
+
+        async def unready() -> bool:
+            status, body = await get(self.ports.ops, "/readyz")
+            return status == 503 and b'"status":"stopping"' in body
+
+        async with asyncio.timeout(PATIENCE):
+            await until(unready)
+
     async def stop(self) -> tuple[int, str, str]:
-        """SIGTERM; the exit code and what was written. The process may take ten seconds."""
+        """SIGTERM; the exit code and what was written."""
         self.process.send_signal(signal.SIGTERM)
         return await self.ended()
 
     async def ended(self) -> tuple[int, str, str]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             out, err = await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode, out.decode(), err.decode()
@@ -67,6 +90,15 @@ async def listening(port: int, process: asyncio.subprocess.Process) -> None:
             writer.close()
             return
         await asyncio.sleep(0.02)
+
+
+async def refusing(port: int) -> None:
+    """Until nobody listens any more."""
+    with suppress(ConnectionRefusedError):
+        while True:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            await asyncio.sleep(0.02)
 
 
 class Client:
@@ -128,10 +160,11 @@ async def test_no_request_is_lost_when_the_process_is_told_to_stop() -> None:
 
 async def test_a_request_at_work_is_answered_before_the_end() -> None:
     async with shop() as running:
-        slow = asyncio.create_task(Client(running.ports.http).ask("/slow", b"7"))
-        await asyncio.sleep(0.3)
-        code, out, err = await running.stop()
+        async with running.at_work() as slow:
+            await running.told_to_stop()
+            await refusing(running.ports.http)
         assert await slow == (200, b"7")
+        code, out, err = await running.ended()
     assert code == 0, out + err
 
 
@@ -148,12 +181,12 @@ async def half_sent(running: Shop, data: bytes) -> None:
 
 
 async def test_half_a_header_cannot_hold_the_process() -> None:
-    async with shop() as running:
+    async with shop("hasty") as running:
         await half_sent(running, b"POST / HTTP/1.1\r\nhost: sh")
 
 
 async def test_half_a_body_cannot_hold_the_process() -> None:
-    async with shop() as running:
+    async with shop("hasty") as running:
         await half_sent(running, b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n123")
 
 
@@ -175,7 +208,7 @@ async def test_an_actor_that_will_not_end_is_ended_with_the_process() -> None:
 async def test_a_second_process_on_the_port_is_refused_in_one_line() -> None:
     async with shop() as running:
         second = await start(running.ports.http)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             out, err = await second.communicate()
     assert second.returncode == 1
     assert out == b""
@@ -206,16 +239,8 @@ async def test_the_ops_port_answers_to_the_end_and_says_that_it_stops() -> None:
             b'shop_actor_state{actor="http",state="running"} 1.0' in (await get(ops, "/metrics"))[1]
         )
         assert (await get(ops, "/other"))[0] == 404
-        slow = asyncio.create_task(Client(running.ports.http).ask("/slow", b"7"))
-        await asyncio.sleep(0.3)
-        running.process.send_signal(signal.SIGTERM)
-
-        async def unready() -> bool:
-            status, body = await get(ops, "/readyz")
-            return status == 503 and b'"status":"stopping"' in body
-
-        async with asyncio.timeout(5):
-            await until(unready)
-        assert (await get(ops, "/healthz"))[0] == 200
+        async with running.at_work() as slow:
+            await running.told_to_stop()
+            assert (await get(ops, "/healthz"))[0] == 200
         assert (await slow)[0] == 200
         assert (await running.ended())[0] == 0

@@ -24,7 +24,7 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 #: A frame that waits for its page is an empty, complete "about:blank".
 _LOADED = "document.readyState === 'complete' && location.protocol.startsWith('http')"
 #: The browser reads commands from 3 and answers on 4.

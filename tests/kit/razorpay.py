@@ -86,6 +86,8 @@ class FakeRazorpay(Struct):
     refund_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     belated: list[tuple[int, Call]] = field(default_factory=list)
     down: bool = False
+    #: Who gets no answer need not wait for it.
+    hangs_up: bool = False
 
     # --- what people do there -------------------------------------------------------------------
 
@@ -389,7 +391,8 @@ async def _one_answer(
         if fault.status is None:
             if fault.late:
                 fake.belated.append((fault.late, call))
-            await reader.read()  # until the client has had enough
+            if not fake.hangs_up:
+                await reader.read()  # until the client has had enough
             return False
         status, body = fault.status, fault.body
     await fake.catch_up()

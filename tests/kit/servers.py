@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from shop.adapters.redis import line
 from tests.kit.certificates import Certificate
 from tests.kit.process import free_port, until
 
@@ -366,8 +367,11 @@ def flush_redis(url: str) -> None:
 
 
 @pytest.fixture
-def redis_url() -> str:
-    """A Redis without a key in it."""
+def redis_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Redis without a key in it. A machine that stands still for a moment is no Redis that hangs:
+    whoever asks it in this process has patience."""
+    for name in ("TIMEOUT", "CONNECT"):
+        monkeypatch.setattr(line, name, _START_SECONDS)
     url = REDIS.wanted()
     flush_redis(url)
     return url

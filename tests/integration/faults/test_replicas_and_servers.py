@@ -99,7 +99,7 @@ def test_kafka_is_away_for_a_while_and_nobody_waits_for_it(shop: Deployment) -> 
     back = time.monotonic() + AWAY
     buyers: list[Buyer] = []
     try:
-        while time.monotonic() < back:
+        while time.monotonic() < back or len(buyers) <= CROWD:
             buyers += shop.crowd(f"without-kafka-{len(buyers)}", CROWD, lambda: None)
             Event().wait(min(2.0, max(0.0, back - time.monotonic())))
         assert kept(shop, "outbox") >= len(buyers) > CROWD
@@ -168,7 +168,7 @@ def a_price_changes_everywhere(shop: Deployment, price: int) -> None:
     done = shop.first.command("import", file, "--format", "shopify")
     assert done.returncode == 0, done.stderr
     for client in shop.clients:
-        until(partial(costs, client, price), within=1)
+        until(partial(costs, client, price), within=10)
 
 
 def costs(client: httpx.Client, price: int) -> bool:

@@ -193,15 +193,36 @@ async def test_who_looked_first_and_ended_last_takes_nothing_back() -> None:
     assert (watch.count, watch.edits) == (2, 2)
 
 
-async def test_a_counter_that_cannot_be_read_is_forgotten_after_a_second(
-    lane: Lane, monkeypatch: pytest.MonkeyPatch
+async def test_after_a_time_in_which_nobody_looked_the_counter_is_read_and_not_given_up(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lane.counter.down = True
-    await lane.watch.look()
-    assert lane.watch.count == 1
+    counter = Slow()
+    watch = CatalogWatch(counter)
+    counter.gates[0].set()
+    await watch.look()
     loop = asyncio.get_running_loop()
     later = loop.time() + 1.5
     monkeypatch.setattr(loop, "time", lambda: later)
+    looking = asyncio.ensure_future(watch.look())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (watch.count, watch.edits) == (None, None)  # what was known is too old by now
+    counter.gates[1].set()
+    await looking
+    assert (watch.count, watch.edits) == (1, 1)
+
+
+async def test_a_counter_that_cannot_be_read_is_forgotten_after_a_second(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began)
+    await lane.watch.look()
+    lane.counter.down = True
+    await lane.watch.look()
+    assert lane.watch.count == 1
+    monkeypatch.setattr(loop, "time", lambda: began + 1.5)
     await lane.watch.look()
     assert lane.watch.count is None
     lane.counter.down = False

@@ -342,11 +342,24 @@ async def test_a_relay_that_dies_after_publishing_doubles_no_effect(
     assert recorder.done == {key: list(range(4)) for key in keys}
 
 
+class Begins(EventBus):
+    """Says when it is given something."""
+
+    def __init__(self, real: EventBus) -> None:
+        self._real = real
+        self.begun = asyncio.Event()
+
+    async def publish(self, batch: Sequence[Envelope]) -> None:
+        self.begun.set()
+        await self._real.publish(batch)
+
+
 async def test_a_relay_that_has_lost_its_lease_publishes_nothing_more(
     container: AsyncContainer, clock: ManualClock, kafka_process: Process, recorder: Recorder
 ) -> None:
     first, second = [uuid4()], [uuid4()]
-    relay = await relay_of(container)
+    bus = Begins(await container.get(EventBus))
+    relay = await relay_of(container, bus)
     lease = await container.get(Lease)
     await emit(container, first, range(1))
     running = asyncio.create_task(relay.run())
@@ -355,9 +368,11 @@ async def test_a_relay_that_has_lost_its_lease_publishes_nothing_more(
         while await outbox.waiting():  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
     kafka_process.pause()
+    bus.begun.clear()
     await emit(container, second, range(1))
     relay.nudge()
-    await asyncio.sleep(0.5)  # it is publishing now, or soon will be
+    async with asyncio.timeout(20):
+        await bus.begun.wait()
     clock.advance(6)
     assert await lease.hold("relay-0", "another", relay_span())
     with pytest.raises(Unavailable, match="lease relay-0 was lost"):

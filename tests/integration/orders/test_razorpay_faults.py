@@ -40,8 +40,9 @@ CHECK = 301
 HOLD = 901
 
 
-class Impatient(Provider):
-    """The real adapter, which hangs up after half a second."""
+class Patient(Provider):
+    """The real adapter. The gateway hangs up on who gets no answer, which is the same to it: by a
+    short time to wait it would take a busy machine for a silent gateway."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class Impatient(Provider):
 
     @provide(scope=Scope.APP, override=True)
     def gateway(self, breaker: Breaker, clock: Clock) -> Iterator[Gateway]:
-        clients = Clients(KEY_ID, KEY_SECRET, self._url, threads=2, read_seconds=0.5)
+        clients = Clients(KEY_ID, KEY_SECRET, self._url, threads=2, read_seconds=30.0)
         yield RazorpayGateway(
             clients,
             breaker,
@@ -125,7 +126,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         a_shop(
             "mysql",
             tmp_path,
-            Impatient(fake.url),
+            Patient(fake.url),
             payments=Payments(provider="razorpay"),
             razorpay=Razorpay(
                 key_id=KEY_ID,
@@ -135,6 +136,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             ),
         ) as shop,
     ):
+        fake.hangs_up = True
         yield Scene(shop, fake)
 
 

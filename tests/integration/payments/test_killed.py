@@ -10,7 +10,7 @@ import pytest
 
 from shop.adapters.system.clock import SystemClock
 from tests.kit.postoffice import post_office
-from tests.kit.process import Purchase, Shop, filled, until, variant_of
+from tests.kit.process import TIMEOUT, Purchase, Shop, filled, until, variant_of
 from tests.kit.razorpay import KEY_ID, KEY_SECRET, WEBHOOK_SECRET, FakeRazorpay, razorpay_served
 
 
@@ -20,7 +20,7 @@ def goods(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def report(shop: Shop, fake: FakeRazorpay) -> list[str]:
-    async with httpx.AsyncClient(base_url=shop.url) as client:
+    async with httpx.AsyncClient(base_url=shop.url, timeout=TIMEOUT) as client:
         answers = [
             await client.post("/webhooks/razorpay", content=body, headers=headers)
             for body, headers in await fake.hooks()

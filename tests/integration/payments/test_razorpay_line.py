@@ -35,9 +35,13 @@ async def fake() -> AsyncIterator[FakeRazorpay]:
         yield fake
 
 
+#: Seconds to wait for an answer that never comes; where one comes, a busy machine has its time.
+HASTY = 0.2
+
+
 @asynccontextmanager
 async def calling(url: str, **how: Any) -> AsyncIterator[Clients]:
-    clients = Clients(KEY_ID, KEY_SECRET, url, **{"read_seconds": 0.2, **how})
+    clients = Clients(KEY_ID, KEY_SECRET, url, **{"read_seconds": 30.0, **how})
     yield clients
     clients.close()
 
@@ -98,7 +102,7 @@ async def test_who_is_not_there_or_does_not_answer_is_given_up_in_silence(
     fake: FakeRazorpay, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fake.fail("GET", times=1)
-    async with calling(fake.url) as clients:
+    async with calling(fake.url, read_seconds=HASTY) as clients:
         with pytest.raises(OutcomeUnknown):
             await ask(clients)
     async with calling(f"http://127.0.0.1:{free_port()}") as clients:
@@ -121,14 +125,14 @@ async def test_an_answer_that_dribbles_holds_no_thread_for_ever() -> None:
 
     server = await asyncio.start_server(dribble, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, calling(url, connect_seconds=0.1) as clients:
-        async with asyncio.timeout(10):
+    async with server, calling(url, connect_seconds=0.1, read_seconds=HASTY) as clients:
+        async with asyncio.timeout(30):
             with pytest.raises(OutcomeUnknown, match="come to an end"):
                 await ask(clients)
 
 
 async def test_no_more_wait_than_there_is_room_for(fake: FakeRazorpay) -> None:
-    async with calling(fake.url, threads=1, waiting=1) as clients:
+    async with calling(fake.url, read_seconds=HASTY, threads=1, waiting=1) as clients:
         fake.fail("GET", times=2)
         busy = [asyncio.ensure_future(ask(clients)) for _ in range(2)]
         await asyncio.sleep(0)
@@ -141,12 +145,12 @@ async def test_no_more_wait_than_there_is_room_for(fake: FakeRazorpay) -> None:
 
 
 async def until_free(clients: Clients) -> None:
-    """The place of a call is free a moment after its answer."""
-    deadline = time.monotonic() + 5
+    """The place of a call is free a moment after its answer, which a busy machine may owe."""
+    deadline = time.monotonic() + 30
     while True:
         try:
             assert await ask(clients)
-        except Crowded:
+        except (Crowded, OutcomeUnknown):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
         else:

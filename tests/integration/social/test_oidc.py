@@ -26,7 +26,7 @@ NOW = NOON.timestamp()
 async def shop_of(
     provider: OidcProvider, clock: ManualClock | None = None, **changes: Any
 ) -> AsyncIterator[OidcProviders]:
-    patience = changes.pop("patience", 5.0)
+    patience = changes.pop("patience", 30.0)
     development = changes.pop("development", True)
     client = OidcClient(
         name="acme",

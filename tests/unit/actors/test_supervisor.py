@@ -1,7 +1,7 @@
 """Crash, back off, restart, give up; stop in order and in time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -9,11 +9,12 @@ from shop.core.kernel.errors import Unavailable
 from shop.entrypoints.actors.supervisor import Limits, Stage, State, Supervisor
 
 FAST = Limits(crashes=3, pause=0.001, outage=0.001)
-SHORT = dict.fromkeys(Stage, 0.05)
+LONG = dict.fromkeys(Stage, 60.0)
+SHORT_OF_EDGE = LONG | {Stage.EDGE: 0.05}
 
 
-def supervised() -> Supervisor:
-    return Supervisor(limits=FAST, patience=SHORT, chance=lambda: 0.5)
+def supervised(patience: Mapping[Stage, float] = LONG) -> Supervisor:
+    return Supervisor(limits=FAST, patience=patience, chance=lambda: 0.5)
 
 
 async def for_ever() -> None:
@@ -90,7 +91,7 @@ async def test_an_actor_without_storage_waits_for_it_as_long_as_it_takes() -> No
 
 
 async def test_crashes_of_long_ago_are_forgiven() -> None:
-    supervisor = Supervisor(limits=Limits(crashes=3, within=0.0, pause=0.0001), patience=SHORT)
+    supervisor = Supervisor(limits=Limits(crashes=3, within=0.0, pause=0.0001), patience=LONG)
     supervisor.add(Stage.EDGE, Flaky(20))
     await supervisor.run()
     assert supervisor.health["flaky"].restarts == 20
@@ -149,7 +150,7 @@ async def test_an_actor_that_will_not_end_is_left_behind() -> None:
                 continue
 
     log: list[str] = []
-    supervisor = supervised()
+    supervisor = supervised(SHORT_OF_EDGE)
     supervisor.add(Stage.EDGE, Does("deaf", deaf))
     supervisor.add(Stage.DESKS, Listed("desk", log))
     running = asyncio.create_task(supervisor.run())
@@ -166,7 +167,7 @@ async def test_a_drain_that_takes_too_long_is_cut() -> None:
         async def drain(self) -> None:
             await for_ever()
 
-    supervisor = supervised()
+    supervisor = supervised(SHORT_OF_EDGE)
     supervisor.add(Stage.EDGE, Slow("slow"))
     running = asyncio.create_task(supervisor.run())
     await asyncio.sleep(0.001)

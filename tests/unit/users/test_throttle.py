@@ -75,6 +75,12 @@ class _Slow:
         self._end.set_result(right)
 
 
+async def _as_far_as_they_get() -> None:
+    """A time would be too short where the machine stands still just then; these are steps."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 async def _burst(throttles: Sequence[Throttle], places: Sequence[tuple[str, str, str]]) -> int:
     """How many of wrong attempts that are made at once are looked at."""
     slow = _Slow()
@@ -82,8 +88,7 @@ async def _burst(throttles: Sequence[Throttle], places: Sequence[tuple[str, str,
         asyncio.create_task(throttles[n % len(throttles)].attempt(account, address, slow, browser))
         for n, (account, address, browser) in enumerate(places)
     ]
-    for _ in range(50):
-        await asyncio.sleep(0)
+    await _as_far_as_they_get()
     slow.end()
     told = await asyncio.gather(*tasks, return_exceptions=True)
     assert told.count(False) == slow.begun
@@ -159,9 +164,9 @@ async def test_after_a_pause_one_may_try_and_the_others_wait_for_the_outcome(
     clock.advance(seconds=2)
     slow = _Slow()
     trying = asyncio.create_task(here.attempt("asha", "here", slow))
-    await asyncio.sleep(0.01)
+    await _as_far_as_they_get()
     waiting = asyncio.create_task(here.attempt("asha", "here", _right))
-    await asyncio.sleep(0.01)
+    await _as_far_as_they_get()
     assert slow.begun == 1
     assert not waiting.done()
     assert await _wait(there) == 4
@@ -184,7 +189,7 @@ async def test_many_right_ones_at_once_are_no_guesses(throttle: Throttle) -> Non
 async def test_of_very_many_at_once_the_last_are_sent_away(throttle: Throttle) -> None:
     slow = _Slow()
     tries = [asyncio.create_task(throttle.attempt("asha", "here", slow)) for _ in range(80)]
-    await asyncio.sleep(0.01)
+    await _as_far_as_they_get()
     assert 0 < sum(one.done() for one in tries) < 40
     assert await throttle.attempt("ravi", "here", _right)
     slow.end(right=True)
@@ -366,7 +371,7 @@ async def test_everybody_behind_one_address_may_come_in_at_once(throttle: Thrott
         asyncio.create_task(throttle.attempt(f"pupil {n}", "school", slow))
         for n in range(ADDRESS.free)
     ]
-    await asyncio.sleep(0.01)
+    await _as_far_as_they_get()
     slow.end(right=True)
     assert all(await asyncio.gather(*people))
     assert await _wait(throttle, "one more pupil", "school") == 0

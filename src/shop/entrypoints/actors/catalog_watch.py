@@ -42,14 +42,19 @@ class CatalogWatch:
         now = asyncio.get_running_loop().time
         # What is read now was true when the reading began, not when it ended.
         began = now()
-        left = _PATIENCE if self.count is None else self._read_at + _PATIENCE - began
+        known, left = self.count is not None, self._read_at + _PATIENCE - began
+        if not known or left <= 0:
+            # Nobody has looked for so long, perhaps because the machine slept: what was known is
+            # too old to go by, and no reason to be in a hurry.
+            self.count = self.edits = None
+            left = _PATIENCE
         try:
-            async with asyncio.timeout(max(0.0, left)):
+            async with asyncio.timeout(left):
                 counts = await self._changes.counts()
             if began >= self._read_at:  # else somebody has looked later, and ended sooner
                 self.count, self.edits = counts.all, counts.edits
                 self._read_at = began
         except (TimeoutError, ShopError):
-            if self.count is not None and now() >= self._read_at + _PATIENCE:
+            if known and now() >= self._read_at + _PATIENCE:
                 self.count = self.edits = None
                 log.warning("catalog_changes_unknown")
