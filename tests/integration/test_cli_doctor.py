@@ -23,6 +23,9 @@ FIT = {
     "SHOP_SITE_URL": "https://shop.example",
     "SHOP_SECURITY_SECRET": "vK3_9xQw-7ZbN2mLp0RtYs8Ue5Hd1JcF",
     "SHOP_MAIL_FROM": "Shop <orders@shop.example>",
+    "SHOP_TAX_SELLER_ADDRESS": "7 Fort Road\nKochi 682001",
+    "SHOP_TAX_STATE": "KL",
+    "SHOP_TAX_GSTIN": "32AAAAA0000A1Z5",
 }
 
 
@@ -114,6 +117,28 @@ def test_production_wants_real_money_and_real_mail() -> None:
     assert "secret" not in result.output.replace("KEY_SECRET", "").lower()
     [test_key, *_] = wrong(asked(real | {"SHOP_RAZORPAY_KEY_ID": "rzp_test_1"}))
     assert "SHOP_RAZORPAY_KEY_ID is a test key" in test_key
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"SHOP_TAX_SELLER_ADDRESS": None}, "a made-up address: set SHOP_TAX_SELLER_NAME"),
+        ({"SHOP_TAX_STATE": "TN"}, "another state than SHOP_TAX_STATE: invoices divide"),
+        ({"SHOP_TAX_GSTIN": ""}, "GST and no GSTIN: set SHOP_TAX_GSTIN"),
+        ({"SHOP_TAX_GSTIN": "", "SHOP_TAX_DEFAULT_BASIS_POINTS": "0"}, "GST and no GSTIN"),
+    ],
+)
+def test_production_wants_invoices_of_a_seller_who_exists(
+    changes: dict[str, str | None], told: str
+) -> None:
+    given = {name: value for name, value in (FIT | changes).items() if value is not None}
+    [line] = [one for one in wrong(asked(given)) if "invoices" in one]
+    assert told in line
+    untaxed = {"SHOP_TAX_DEFAULT_BASIS_POINTS": "0", "SHOP_SHIPPING_TAX_BASIS_POINTS": "0"}
+    assert not [one for one in wrong(asked(FIT | untaxed)) if "invoices" in one]
+    unregistered = FIT | untaxed | {"SHOP_TAX_GSTIN": ""}
+    assert not [one for one in wrong(asked(unregistered)) if "invoices" in one]
 
 
 @pytest.mark.usefixtures("folder")

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import click
 from msgspec import Struct
 
+from shop.adapters.pdf.states import CODES
 from shop.entrypoints.cli.common import Failure, with_settings
-from shop.settings import Settings
+from shop.settings import Settings, Shipping, Tax
 
 #: Seconds that one server has to answer; they are asked at the same time.
 PATIENCE = 10.0
@@ -74,6 +75,24 @@ def _unfit_for_customers(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"SHOP_{name}_URL keeps nothing", "name a server or a folder"
     if urlsplit(settings.site.url).scheme != "https":
         yield "SHOP_SITE_URL is not https://", "give the public address of the shop"
+    yield from _unfit_for_invoices(settings.tax, settings.shipping)
+
+
+def _unfit_for_invoices(tax: Tax, shipping: Shipping) -> Iterator[tuple[str, str]]:
+    if tax.seller_address == Tax().seller_address:
+        yield (
+            "invoices name a made-up address",
+            "set SHOP_TAX_SELLER_NAME and SHOP_TAX_SELLER_ADDRESS",
+        )
+    if tax.gstin and not tax.gstin.startswith(CODES.get(tax.state, "")):
+        yield (
+            "SHOP_TAX_GSTIN is of another state than SHOP_TAX_STATE",
+            "invoices divide the tax by the latter",
+        )
+    # Section 32 of the CGST Act: who is not registered collects no tax.
+    if not tax.gstin and (tax.default_basis_points or shipping.tax_basis_points):
+        cure = "not registered: SHOP_TAX_DEFAULT_BASIS_POINTS=0, SHOP_SHIPPING_TAX_BASIS_POINTS=0"
+        yield "invoices show GST and no GSTIN", f"set SHOP_TAX_GSTIN; {cure}"
 
 
 def data_folder(settings: Settings) -> Line:
