@@ -163,6 +163,25 @@ async def test_an_upload_is_a_form_with_a_file(site: Shop) -> None:
         assert "file" in [error["field"] for error in empty.json()["errors"]], path
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'name="alt"\r\n\r\n\xff',
+        b'name="\xff"\r\n\r\nx',
+        b'name="alt"\r\nContent-Type: text/plain; charset=none\r\n\r\nx',
+    ],
+)
+async def test_a_part_that_is_no_text_is_malformed(site: Shop, part: bytes) -> None:
+    torn = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    headers = kind | await site.staff()
+    for path in ("imports", f"products/{uuid4()}/images"):
+        answer = await site.client.post(f"{ADMIN}/{path}", content=torn, headers=headers)
+        assert refused(answer) == MALFORMED, path
+    page = await site.client.post("/sign-in", content=torn, headers=kind)
+    assert page.status_code == 400
+
+
 async def test_an_upload_is_not_read_for_somebody_who_may_not_send_one(site: Shop) -> None:
     read = 0
 

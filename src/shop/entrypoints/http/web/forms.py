@@ -7,11 +7,11 @@ from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
 
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
 from shop.core.users.postal import INDIA, check_place, line, phone, pin_code, state_code
+from shop.entrypoints.http.parts import parts_of
 from shop.entrypoints.http.served import HttpRequest
 from shop.ports.users import EmailAddresses
 
@@ -57,10 +57,7 @@ async def read_form(request: HttpRequest) -> Form:
 
 
 async def _read_parts(request: HttpRequest) -> Form:
-    try:
-        given = await request.form()
-    except HTTPException:
-        raise Malformed("This form cannot be read.", field="", kind="format") from None
+    given = await parts_of(request)
     form = Form({name: part for name, part in given.items() if isinstance(part, str)})
     uploads = {name: part for name, part in given.items() if isinstance(part, UploadFile)}
     form.files = {name: part for name, part in uploads.items() if part.filename}
