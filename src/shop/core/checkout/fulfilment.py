@@ -134,8 +134,10 @@ class Fulfilment:
                 raise Malformed("This has not happened yet.", field="occurred_at", kind="range")
             try:
                 when = seen.occurred_at.astimezone(UTC)
-            except OverflowError:  # in the year 1, east of Greenwich
-                raise Malformed("No calendar has this.", field="occurred_at", kind="range") from None
+            except OverflowError as error:  # in the year 1, east of Greenwich
+                raise Malformed(
+                    "No calendar has this.", field="occurred_at", kind="range"
+                ) from error
             order, fact = books.order(order_id).track(
                 seen.status, seen.location, seen.description, when, books.now
             )
