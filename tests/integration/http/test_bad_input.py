@@ -583,3 +583,45 @@ async def test_tokens_that_do_not_hold_are_refused_everywhere(site: Shop) -> Non
 )
 async def test_a_malformed_query_is_refused(site: Shop, query: str) -> None:
     assert refused(await site.client.get(f"{API}/products?{query}")) == MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/sign-in", "multipart/form-data; boundary=b"),
+        ("/oauth2/authorize", "application/x-www-form-urlencoded"),
+        ("/oauth2/token", "application/x-www-form-urlencoded"),
+        ("/sandbox/pay/x", "application/x-www-form-urlencoded"),
+        ("/webhooks/razorpay", "application/json"),
+        (f"{API}/login", "application/json"),
+    ],
+)
+async def test_who_hangs_up_within_a_body_is_no_error_of_ours(
+    site: Shop, path: str, kind: str
+) -> None:
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", kind.encode()), (b"content-length", b"9")],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8000),
+        "state": {},
+    }
+    await site.edge(scope, receive, send)
+    assert statuses[0] == 400
