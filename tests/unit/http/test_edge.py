@@ -260,6 +260,46 @@ async def test_a_chunked_body_is_counted_while_it_comes() -> None:
     assert (refused.status, refused.problem["code"]) == (413, "body-too-large")
 
 
+async def test_a_body_that_does_not_come_breaks_off_and_keeps_nobody_out() -> None:
+    arrived: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            arrived.extend([await receive(), await receive(), await receive()])
+        await hello(scope, receive, send)
+
+    kit = Kit(app, most=1, patience=0)
+    pieces = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+    async def receive() -> Message:
+        return pieces.pop() if pieces else await asyncio.get_running_loop().create_future()
+
+    async def send(_: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
+    waiting = [asyncio.create_task(kit.edge(dict(scope), receive, send)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert (await kit.ask()).status == 200
+    await asyncio.gather(*waiting)
+    assert [one["type"] for one in arrived].count("http.disconnect") == 8
+    assert kit.edge.in_flight == 0
+
+
+async def test_whoever_is_cancelled_while_a_body_comes_stays_cancelled() -> None:
+    async def receive() -> Message:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    kit = Kit(reader)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
+    asking = asyncio.create_task(kit.edge(scope, receive, lambda _: asyncio.sleep(0)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 async def test_an_app_that_answers_the_cut_body_itself_is_not_heard() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:

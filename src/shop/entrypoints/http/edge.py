@@ -45,6 +45,11 @@ _PROGRAMS = "/api/"
 _NOT_MODIFIED = 304
 _OURS = 500
 _CLOSE: Header = (b"connection", b"close")
+#: A body has so many seconds, and one more for each so many bytes of it.
+_PATIENCE = 30.0
+_SLOWEST = 16 * 1024
+_LOOK = 1.0
+_BROKE_OFF: Message = {"type": "http.disconnect"}
 _CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
 
 
@@ -150,6 +155,63 @@ class _TooLarge(Exception):
     """Ends the reading of a body; the refusal has been sent already."""
 
 
+class _Arriving:
+    """Requests whose bodies are still to come. One that takes too long breaks off.
+
+    There is one timer for all: one for each would cost every request with a body more than its
+    reading does.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._until: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+        self._looking = False
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def in_time(self, receive: Receive, size: int) -> Receive:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience + size / _SLOWEST
+        more, late = True, False
+
+        async def read() -> Message:
+            nonlocal more, late
+            task = asyncio.current_task()
+            if late:
+                return _BROKE_OFF
+            if not more or task is None:
+                return await receive()
+            self._until[task] = until
+            if not self._looking:
+                self._looking = True
+                loop.call_later(_LOOK, self._look, loop)
+            try:
+                message = await receive()
+            except asyncio.CancelledError:
+                if task not in self._late:
+                    raise
+                task.uncancel()
+                message, late = _BROKE_OFF, True
+            finally:
+                del self._until[task]
+                self._late.discard(task)
+            more = message.get("more_body", False)
+            return message
+
+        return read
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for task in [task for task, until in self._until.items() if until <= now]:
+            self._late.add(task)
+            task.cancel()
+        self._looking = bool(self._until)
+        if self._looking:
+            loop.call_later(_LOOK, self._look, loop)
+
+
 def request_durations() -> Histogram:
     """The histogram that `Edge` fills."""
     return Histogram(
@@ -176,7 +238,11 @@ def plain(path: str) -> str:
 
 
 class Edge:
-    """Wraps the app; `in_flight` is how many requests are being answered."""
+    """Wraps the app; `in_flight` is how many requests are being answered.
+
+    Those whose bodies are still to come are not counted when it is too busy: whoever sends none
+    keeps nobody else out.
+    """
 
     def __init__(
         self,
@@ -192,6 +258,7 @@ class Edge:
         page: Page = _no_pages,
         bodies: Bodies = Bodies(),
         most: int = 4096,
+        patience: float = _PATIENCE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.in_flight = 0
@@ -206,6 +273,7 @@ class Edge:
         self._page = page
         self._bodies = bodies
         self._most = most
+        self._reading = _Arriving(patience)
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -285,7 +353,7 @@ class Edge:
     async def _serve(
         self, scope: Scope, receive: Receive, answer: Send, asked: "_Asked", rate: Rate | None
     ) -> None:
-        if self.in_flight > self._most:
+        if self.in_flight - len(self._reading) > self._most:
             await self._refuse(scope, answer, 503, "Too busy; please try again.", wait=1)
         elif rate is not None and rate.verdict.wait > 0:
             wait = math.ceil(rate.verdict.wait)
@@ -293,7 +361,10 @@ class Edge:
         elif asked.length > self._bodies.most and asked.length > self._bodies.limit(scope["path"]):
             await self._refuse(scope, answer, 413, self._too_large(scope), close=True)
         elif asked.chunked:
+            receive = self._reading.in_time(receive, self._bodies.limit(scope["path"]))
             await self._counted(scope, receive, answer)
+        elif asked.length:
+            await self._app(scope, self._reading.in_time(receive, asked.length), answer)
         else:
             await self._app(scope, receive, answer)
 
