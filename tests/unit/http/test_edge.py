@@ -136,6 +136,7 @@ async def test_programs_are_told_nothing_of_frames_and_links() -> None:
     answer = await Kit().ask(path="/api/v1/orders/7")
     assert answer.headers == {
         b"x-app": b"1",
+        b"cache-control": b"no-store",
         b"x-request-id": b"made",
         b"x-content-type-options": b"nosniff",
     }
@@ -311,6 +312,20 @@ async def test_an_app_that_answers_the_cut_body_itself_is_not_heard() -> None:
     refused = await kit.ask((b"transfer-encoding", b"chunked"), method="POST", body=[b"x" * 11])
     assert refused.status == 413
     assert len(refused.sent) == 2
+
+
+async def test_what_programs_get_is_kept_nowhere_unless_it_says_so() -> None:
+    async def public(scope: Scope, _: Receive, send: Send) -> None:
+        headers = [(b"cache-control", b"public")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def told(answer: Answer) -> list[bytes]:
+        return [v for k, v in answer.sent[0]["headers"] if k == b"cache-control"]
+
+    assert told(await Kit().ask(path="/api/v1/addresses")) == [b"no-store"]
+    assert told(await Kit(public).ask(path="/api/v1/products")) == [b"public"]
+    assert told(await Kit().ask(path="/")) == []
 
 
 async def test_an_escaped_error_is_a_problem_without_detail_and_a_log_line() -> None:

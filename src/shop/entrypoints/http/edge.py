@@ -42,6 +42,9 @@ _FOR_BROWSERS: tuple[Header, ...] = (
     (b"x-frame-options", b"DENY"),
 )
 _PROGRAMS = "/api/"
+#: Of what says nothing itself: nearly all of it is somebody's own, also where only a header or a
+#: query says whose, which caches on the way do not look at.
+_PRIVATE: Header = (b"cache-control", b"no-store")
 _NOT_MODIFIED = 304
 _OURS = 500
 _CLOSE: Header = (b"connection", b"close")
@@ -319,6 +322,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request)]
+                if programs and not _says(headers, _PRIVATE[0]):
+                    headers.append(_PRIVATE)
                 if status != _NOT_MODIFIED:
                     headers += _FOR_PROGRAMS if programs else _FOR_BROWSERS
                 if rate is not None:
@@ -427,6 +432,13 @@ class Edge:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         sent = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": sent})
+
+
+def _says(headers: Iterable[Header], what: bytes) -> bool:
+    for name, _ in headers:  # noqa: SIM110 - a generator costs more than all the rest of it
+        if name == what:
+            return True
+    return False
 
 
 def _route(scope: Scope) -> str:
