@@ -315,7 +315,7 @@ async def test_an_app_that_answers_the_cut_body_itself_is_not_heard() -> None:
 
 
 async def test_what_programs_get_is_kept_nowhere_unless_it_says_so() -> None:
-    async def public(scope: Scope, _: Receive, send: Send) -> None:
+    async def public(_: Scope, __: Receive, send: Send) -> None:
         headers = [(b"cache-control", b"public")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
