@@ -158,7 +158,10 @@ def test_a_mail_about_an_account_carries_its_link_whole(name: str, has_link: boo
     if name == "reset-password":
         data["question"] = "First school?"
     mail = LETTERS.render(name, data)
-    assert "Hello Asha" in mail.text
+    assert "Hello Asha," in mail.text
+    nobody = LETTERS.render(name, data | {"name": ""})
+    assert "Hello," in nobody.text
+    assert "Hello," in nobody.html
     assert (link in mail.text.split()) is has_link
     assert (f'href="{link}"' in mail.html) is has_link
     assert ("First school?" in mail.text) is (name == "reset-password")
