@@ -167,52 +167,52 @@ class _Arriving:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._until: dict[asyncio.Task[Any], float] = {}
-        self._late: set[asyncio.Task[Any]] = set()
+        #: Seconds that each may still wait.
+        self._left: dict[asyncio.Task[Any], float] = {}
         self._looking = False
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._left)
 
     def in_time(self, receive: Receive, size: int) -> Receive:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience + size / _SLOWEST
-        more, late = True, False
+        left, more = self._patience + size / _SLOWEST, True
 
         async def read() -> Message:
-            nonlocal more, late
-            task = asyncio.current_task()
-            if late:
+            nonlocal left, more
+            if left <= 0:
                 return _BROKE_OFF
+            task = asyncio.current_task()
             if not more or task is None:
                 return await receive()
-            self._until[task] = until
+            self._left[task] = left
             if not self._looking:
-                self._looking = True
-                loop.call_later(_LOOK, self._look, loop)
+                self._look_later()
             try:
                 message = await receive()
             except asyncio.CancelledError:
-                if task not in self._late:
+                if self._left[task] > 0:
                     raise
                 task.uncancel()
-                message, late = _BROKE_OFF, True
+                return _BROKE_OFF
             finally:
-                del self._until[task]
-                self._late.discard(task)
+                left = self._left.pop(task)
             more = message.get("more_body", False)
             return message
 
         return read
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for task in [task for task, until in self._until.items() if until <= now]:
-            self._late.add(task)
-            task.cancel()
-        self._looking = bool(self._until)
-        if self._looking:
-            loop.call_later(_LOOK, self._look, loop)
+    def _look_later(self) -> None:
+        self._looking = True
+        asyncio.get_running_loop().call_later(_LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        for task, left in self._left.items():
+            self._left[task] = left - _LOOK
+            if 0 < left <= _LOOK:
+                task.cancel()
+        if self._left:
+            self._look_later()
 
 
 def request_durations() -> Histogram:
