@@ -87,6 +87,7 @@ from shop.entrypoints.actors.desks import (
     SettlementDesk,
 )
 from shop.entrypoints.actors.imports import ImportDesk, ImportJob
+from shop.entrypoints.http.api.live import Streams
 from shop.entrypoints.http.api.order_answers import OrderAnswers
 from shop.entrypoints.http.cached_catalog import CachedCatalog
 from shop.entrypoints.http.edge import LameDuck
@@ -384,6 +385,10 @@ class DeskRoom(Provider):
     scope = Scope.APP
 
     duck = provide(LameDuck)
+
+    @provide
+    def streams(self) -> Streams:
+        return Streams()
 
     @provide
     def maker(self) -> MakeDesk:

@@ -10,6 +10,7 @@ import pytest
 from dishka import AsyncContainer
 from msgspec.structs import replace
 
+from shop.core.catalog.exporting import outer_key
 from shop.core.catalog.imports import ImportRun
 from shop.core.catalog.source import SourceFault, SourceVariant
 from shop.core.inventory.model import StockChange
@@ -173,6 +174,22 @@ async def test_what_cannot_be_taken_refuses_only_itself(shop: AsyncContainer) ->
     )
     assert counts.line() == "1 new, 0 changed, 0 unchanged, 2 refused"
     assert dict(counts.codes) == {"invalid": 1, "ragged": 1, "odd": 1, "key-repeated": 1}
+
+
+@pytest.mark.parametrize("between", [0, 60])
+async def test_a_copied_line_of_an_export_is_refused_and_changes_nothing(
+    shop: AsyncContainer, between: int
+) -> None:
+    await imported(shop, a_source("mug"))
+    ((mug, _),) = (await (await shop.get(StaffReads)).products((), 5)).items
+    [variant] = a_source("mug").variants
+    told = {"product_id": mug.id, "variants": (replace(variant, key=outer_key(())),)}
+    others = [a_source(f"thing-{n}-x") for n in range(between)]
+    counts = await imported(shop, a_source("mug", **told), *others, a_source("copy", **told))
+    assert counts.line() == f"{between} new, 0 changed, 1 unchanged, 1 refused"
+    assert dict(counts.codes) == {"product-repeated": 1}
+    found = (await (await shop.get(StaffReads)).products((), 100)).items
+    assert [one.title for one, _ in found if one.id == mug.id] == ["Mug"]
 
 
 async def test_many_products_go_in_many_units(shop: AsyncContainer) -> None:

@@ -1,6 +1,6 @@
 """What every store of orders, payments and refunds must do."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from dishka import AsyncContainer
@@ -141,6 +141,7 @@ async def test_a_list_of_orders_stays_right_while_orders_are_added(
         (OrderFilter(status=OrderStatus.CONFIRMED), 0),
         (OrderFilter(placed_from=NOON.date(), placed_until=NOON.date()), 4),
         (OrderFilter(placed_from=NOON.date() + timedelta(days=1)), 0),
+        (OrderFilter(placed_from=date.min, placed_until=date.max), 4),
     ]:
         assert len((await reads.page(which, 9, None)).items) == found, which
 

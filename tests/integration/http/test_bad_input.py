@@ -163,6 +163,25 @@ async def test_an_upload_is_a_form_with_a_file(site: Shop) -> None:
         assert "file" in [error["field"] for error in empty.json()["errors"]], path
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'name="alt"\r\n\r\n\xff',
+        b'name="\xff"\r\n\r\nx',
+        b'name="alt"\r\nContent-Type: text/plain; charset=none\r\n\r\nx',
+    ],
+)
+async def test_a_part_that_is_no_text_is_malformed(site: Shop, part: bytes) -> None:
+    torn = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    headers = kind | await site.staff()
+    for path in ("imports", f"products/{uuid4()}/images"):
+        answer = await site.client.post(f"{ADMIN}/{path}", content=torn, headers=headers)
+        assert refused(answer) == MALFORMED, path
+    page = await site.client.post("/sign-in", content=torn, headers=kind)
+    assert page.status_code == 400
+
+
 async def test_an_upload_is_not_read_for_somebody_who_may_not_send_one(site: Shop) -> None:
     read = 0
 
@@ -564,3 +583,45 @@ async def test_tokens_that_do_not_hold_are_refused_everywhere(site: Shop) -> Non
 )
 async def test_a_malformed_query_is_refused(site: Shop, query: str) -> None:
     assert refused(await site.client.get(f"{API}/products?{query}")) == MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/sign-in", "multipart/form-data; boundary=b"),
+        ("/oauth2/authorize", "application/x-www-form-urlencoded"),
+        ("/oauth2/token", "application/x-www-form-urlencoded"),
+        ("/sandbox/pay/x", "application/x-www-form-urlencoded"),
+        ("/webhooks/razorpay", "application/json"),
+        (f"{API}/login", "application/json"),
+    ],
+)
+async def test_who_hangs_up_within_a_body_is_no_error_of_ours(
+    site: Shop, path: str, kind: str
+) -> None:
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", kind.encode()), (b"content-length", b"9")],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8000),
+        "state": {},
+    }
+    await site.edge(scope, receive, send)
+    assert statuses[0] == 400

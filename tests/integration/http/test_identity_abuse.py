@@ -290,6 +290,20 @@ async def test_of_parallel_uses_of_one_link_exactly_one_counts(
     await client.log_in(password=f"{NEW} {done[0]}")
 
 
+async def test_a_mailbox_that_nobody_proved_reads_no_words_of_a_strangers(
+    client: Client, mails: Letterbox
+) -> None:
+    mine = await client.signed_in()
+    await client.post("/api/v1/resetpassword", json={"email": ASHA["email"]})
+    assert [letter.data["name"] for letter in mails.letters] == ["", ""]
+    await client.post("/api/v1/verify-email", json={"token": mails.secret("verify-email")})
+    await client.post("/api/v1/resetpassword", json={"email": ASHA["email"]})
+    change = {"email": "somebody@example.com"}
+    await client.patch("/api/v1/updateuser", json=change, headers=mine)
+    told = {letter.to: letter.data["name"] for letter in mails.letters[2:]}
+    assert told == {ASHA["email"]: ASHA["name"], "somebody@example.com": ""}
+
+
 async def test_an_answer_of_blanks_is_none(client: Client, mails: Letterbox) -> None:
     mine = await client.signed_in()
     change = {"reset_question": "Where?", "reset_answer": "   "}

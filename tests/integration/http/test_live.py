@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+from shop.entrypoints.http.api.live import Streams
 from tests.kit.site import API, Headers, Shop
 
 
@@ -43,6 +44,10 @@ class Stream:
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.ended.set()
 
+    async def hang_up(self) -> None:
+        self.ended.set()
+        await self._task
+
     async def end(self) -> None:
         await self.ended.wait()
         await self._task
@@ -58,3 +63,22 @@ async def test_a_stream_ends_with_the_session_it_was_opened_in(site: Shop) -> No
         await stream.begun.wait()
         assert (await site.client.post(f"{API}/logout", headers=asha)).status_code == 204
         await stream.end()  # it would go on for five minutes
+
+
+async def test_streams_keep_room_for_others(site: Shop) -> None:
+    streams = await site.container.get(Streams)
+    streams._most = 1  # noqa: SLF001
+    [variant] = await site.goods(5)
+    guest = await site.guest(variant)
+    placed = (await site.check_out(guest)).json()
+    token = {"X-Order-Token": placed["order_token"]}
+    path = f"{API}/orders/{placed['order']['id']}/events"
+    first = Stream(site, path, token)
+    async with asyncio.timeout(30):
+        await first.begun.wait()
+        second = await site.client.get(path, headers=token)
+        assert (second.status_code, second.json()["code"]) == (503, "unavailable")
+        await first.hang_up()
+        third = Stream(site, path, token)
+        await third.begun.wait()
+        await third.hang_up()

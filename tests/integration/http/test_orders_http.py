@@ -284,6 +284,12 @@ async def test_staff_moves_an_order_to_the_door_and_no_further(
     statuses = [one["status"] for one in tracked.json()["tracking"]["events"]]
     assert statuses == ["planned", "out"]
     assert tracked.json()["tracking"]["events"][1]["description"] == "On its way"
+    before_all = seen | {"occurred_at": "0001-01-01T00:00:00+14:00"}
+    never = await client.post(f"{url}/tracking-events", headers=STAFF, json=before_all)
+    assert never.json()["errors"][0]["field"] == "occurred_at"
+    there = seen | {"occurred_at": "2029-12-31T18:30:00+05:30"}
+    local = await client.post(f"{url}/tracking-events", headers=STAFF, json=there)
+    assert local.json()["tracking"]["events"][2]["at"] == "2029-12-31T13:00:00Z"
     assert (await client.post(f"{url}/deliver", headers=STAFF)).json()["status"] == "delivered"
     mine = await key(container, order)
     back: dict[str, Any] = {

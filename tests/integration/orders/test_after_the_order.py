@@ -25,7 +25,7 @@ from shop.core.orders.model import (
     ReturnedItem,
 )
 from shop.core.orders.visitor import Visitor
-from shop.core.payments.model import PaymentStatus, RefundStatus, RefundTooLarge
+from shop.core.payments.model import PaymentNotFound, PaymentStatus, RefundStatus, RefundTooLarge
 from shop.ports.idempotency import IdempotencyKey, KeyReused
 from shop.ports.outbox import Outbox
 from shop.ports.payments import PaymentReads
@@ -46,10 +46,13 @@ async def cancel(container: AsyncContainer, order: Shown, attempt: Attempt | Non
     return replayed
 
 
-async def refund(container: AsyncContainer, order_id: OrderId, amount: int | None = None) -> None:
+async def refund(
+    container: AsyncContainer, order_id: OrderId, amount: int | None = None, **changes: Any
+) -> None:
     caller = staff(await container.get(Ids))
+    command = RequestRefund(order_id=order_id, amount=amount, **changes)
     async with using(container, Refunding) as refunding:
-        await refunding.request(caller, RequestRefund(order_id=order_id, amount=amount), body)
+        await refunding.request(caller, command, body)
 
 
 async def send(container: AsyncContainer) -> int:
@@ -163,6 +166,26 @@ async def test_a_refund_the_gateway_refuses_is_recorded_and_can_be_asked_again(
     assert now.payment.status is PaymentStatus.PAID
     assert now.payment.refundable == now.payment.amount.amount
     await refund(container, order.order.id)
+
+
+async def test_money_that_came_twice_can_be_asked_back_when_its_refund_was_refused(
+    container: AsyncContainer,
+) -> None:
+    [variant] = await stocked(container, 9)
+    order, other = await an_order(container, variant), await an_order(container, variant)
+    total = order.payment.amount.amount
+    for paid in ("pay_1", "pay_2"):  # neither is known to the sandbox, which refuses to refund
+        await settle(container, captured(order.payment, paid))
+    await send(container)
+    twice = (await shown(container, order.order.id)).payments[1]
+    assert twice.refundable == total
+    with pytest.raises(PaymentNotFound):
+        await refund(container, order.order.id, payment_id=other.payment.id)
+    await refund(container, order.order.id, payment_id=twice.id)
+    now = await shown(container, order.order.id)
+    assert [one.refundable for one in now.payments] == [total, 0]
+    with pytest.raises(RefundTooLarge):
+        await refund(container, order.order.id, 1, payment_id=twice.id)
 
 
 async def test_cash_is_taken_at_the_door_and_a_cancelled_one_never(

@@ -568,6 +568,7 @@ async def test_the_profile_keeps_what_was_typed_and_a_new_address_waits(shop: St
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
     ],
 )
 async def test_forms_from_other_sites_are_refused(

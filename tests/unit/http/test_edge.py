@@ -136,6 +136,7 @@ async def test_programs_are_told_nothing_of_frames_and_links() -> None:
     answer = await Kit().ask(path="/api/v1/orders/7")
     assert answer.headers == {
         b"x-app": b"1",
+        b"cache-control": b"no-store",
         b"x-request-id": b"made",
         b"x-content-type-options": b"nosniff",
     }
@@ -260,6 +261,46 @@ async def test_a_chunked_body_is_counted_while_it_comes() -> None:
     assert (refused.status, refused.problem["code"]) == (413, "body-too-large")
 
 
+async def test_a_body_that_does_not_come_breaks_off_and_keeps_nobody_out() -> None:
+    arrived: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            arrived.extend([await receive(), await receive(), await receive()])
+        await hello(scope, receive, send)
+
+    kit = Kit(app, most=1, patience=0)
+    pieces = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+    async def receive() -> Message:
+        return pieces.pop() if pieces else await asyncio.get_running_loop().create_future()
+
+    async def send(_: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
+    waiting = [asyncio.create_task(kit.edge(dict(scope), receive, send)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert (await kit.ask()).status == 200
+    await asyncio.gather(*waiting)
+    assert [one["type"] for one in arrived].count("http.disconnect") == 8
+    assert kit.edge.in_flight == 0
+
+
+async def test_whoever_is_cancelled_while_a_body_comes_stays_cancelled() -> None:
+    async def receive() -> Message:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    kit = Kit(reader)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"2")]}
+    asking = asyncio.create_task(kit.edge(scope, receive, lambda _: asyncio.sleep(0)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 async def test_an_app_that_answers_the_cut_body_itself_is_not_heard() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -271,6 +312,20 @@ async def test_an_app_that_answers_the_cut_body_itself_is_not_heard() -> None:
     refused = await kit.ask((b"transfer-encoding", b"chunked"), method="POST", body=[b"x" * 11])
     assert refused.status == 413
     assert len(refused.sent) == 2
+
+
+async def test_what_programs_get_is_kept_nowhere_unless_it_says_so() -> None:
+    async def public(_: Scope, __: Receive, send: Send) -> None:
+        headers = [(b"cache-control", b"public")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    def told(answer: Answer) -> list[bytes]:
+        return [v for k, v in answer.sent[0]["headers"] if k == b"cache-control"]
+
+    assert told(await Kit().ask(path="/api/v1/addresses")) == [b"no-store"]
+    assert told(await Kit(public).ask(path="/api/v1/products")) == [b"public"]
+    assert told(await Kit().ask(path="/")) == []
 
 
 async def test_an_escaped_error_is_a_problem_without_detail_and_a_log_line() -> None:

@@ -168,6 +168,9 @@ def test_a_mail_about_an_account_carries_its_link_whole(name: str, has_link: boo
         data["question"] = "First school?"
     mail = LETTERS.render(name, data)
     begins_like_a_letter(mail)
+    nobody = LETTERS.render(name, data | {"name": ""})
+    assert "Hello," in nobody.text
+    assert "Hello," in nobody.html
     assert (link in mail.text.split()) is has_link
     assert (f'href="{link}"' in mail.html) is has_link
     assert ("First school?" in mail.text) is (name == "reset-password")

@@ -71,6 +71,7 @@ async def test_the_owner_resets_the_password_and_the_stranger_is_out(stranger: P
     await (await scope.get(Forgotten)).ask("asha@example.com")
     letter = (await scope.get(Letterbox)).letters[-1]
     assert letter.data["question"] is None
+    assert letter.data["name"] == ""
     token = (await scope.get(Letterbox)).secret("reset-password")
     assert await (await scope.get(PasswordReset)).question(token) is None
     await _resets(scope)

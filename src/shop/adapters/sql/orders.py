@@ -260,7 +260,7 @@ def _params(which: OrderFilter) -> dict[str, Any]:
         params["text"] = f"{literal}%"
     if which.placed_from is not None:
         params["placed_from"] = _midnight(which.placed_from)
-    if which.placed_until is not None:
+    if which.placed_until is not None and which.placed_until < date.max:
         params["placed_before"] = _midnight(which.placed_until + timedelta(days=1))
     return params
 

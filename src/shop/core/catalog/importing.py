@@ -89,10 +89,14 @@ class _Decided(Struct, frozen=True):
 
 
 class _Run(Struct):
-    """The tree of categories is loaded once, and again when somebody else changed it."""
+    """The tree of categories is loaded once, and again when somebody else changed it.
+
+    `met` says under which key each product of ours came first.
+    """
 
     options: ImportOptions
     shelving: Shelving | None = None
+    met: dict[ProductId, str] = field(default_factory=dict)
 
 
 class Importing:
@@ -185,8 +189,10 @@ class Importing:
                 for source in sources
             ]
             shelf = await self._shelf(tasks)
-            due = [task for task in tasks if not task.settled]
             decided = _Decided([], [], [], [])
+            twice = {task.key for task in tasks if task.comes_again(run.met)}
+            decided.faults.extend(_copied(task.source) for task in tasks if task.key in twice)
+            due = [task for task in tasks if not task.settled and task.key not in twice]
             if due:
                 shelving = run.shelving
                 if shelving is None:
@@ -352,6 +358,12 @@ class _Task(Struct, frozen=True):
         same = self.old is not None and self.old.source_digest == self.digest
         return same and not self.returning
 
+    def comes_again(self, met: dict[ProductId, str]) -> bool:
+        """Whether its product came before, under another key: one of them is a copy."""
+        return self.old is not None and met.setdefault(self.old.id, self.source.key) != (
+            self.source.key
+        )
+
     def slugs(self) -> tuple[str, str]:
         """The slug it would like, and the one that is its own for sure."""
         if self.source.addressed and (wish := slug_of(self.source.key, SLUG_MOST)):
@@ -431,6 +443,15 @@ def _images(source: SourceProduct, old: Product | None) -> tuple[Image, ...]:
 def _fault(source: SourceProduct, code: str, message: str) -> SourceFault:
     return SourceFault(
         record=source.record, key=source.key, code=code, message=message, refused=True
+    )
+
+
+def _copied(source: SourceProduct) -> SourceFault:
+    return _fault(
+        source,
+        "product-repeated",
+        "The product of this shop that it names came before, under another key. Without that name "
+        "it is a product of its own.",
     )
 
 

@@ -1,7 +1,7 @@
 """From the confirmed order to the buyer's door, and what the buyer wants to send back."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
@@ -126,14 +126,20 @@ class Fulfilment:
         answer: Answer,
         attempt: Attempt | None = None,
     ) -> Answered:
-        """Raises `Malformed` for what would have happened in time to come."""
+        """Raises `Malformed` for what would have happened in time to come, or before all time."""
         caller.require(Permission.ORDERS_WRITE)
 
         def change(books: Books) -> None:
             if seen.occurred_at > books.now + _CLOCKS_DIFFER:
                 raise Malformed("This has not happened yet.", field="occurred_at", kind="range")
+            try:
+                when = seen.occurred_at.astimezone(UTC)
+            except OverflowError as error:  # in the year 1, east of Greenwich
+                raise Malformed(
+                    "No calendar has this.", field="occurred_at", kind="range"
+                ) from error
             order, fact = books.order(order_id).track(
-                seen.status, seen.location, seen.description, seen.occurred_at, books.now
+                seen.status, seen.location, seen.description, when, books.now
             )
             books.put(order, fact)
 

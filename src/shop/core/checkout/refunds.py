@@ -16,7 +16,13 @@ from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.kernel.insisting import insist
 from shop.core.kernel.money import Money
 from shop.core.kernel.side_by_side import ask_each
-from shop.core.payments.model import Payment, Refund, RefundStatus, RefundTooLarge
+from shop.core.payments.model import (
+    Payment,
+    PaymentNotFound,
+    Refund,
+    RefundStatus,
+    RefundTooLarge,
+)
 from shop.ports.payments import Gateway, GatewayRefused, GatewayUnavailable, PaymentReads, Refunds
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
@@ -31,9 +37,14 @@ _TRIES = 48
 
 
 class RequestRefund(Struct, frozen=True, kw_only=True):
-    """`amount` in minor units, None for all that is left; a `currency` must be the order's."""
+    """`amount` in minor units, None for all that is left; a `currency` must be the payment's.
+
+    `payment_id` is None for the payment that paid. Another may hold money that came twice and whose
+    refund was refused.
+    """
 
     order_id: OrderId
+    payment_id: PaymentId | None = None
     amount: int | None = None
     currency: str | None = None
     reason: str = ""
@@ -55,7 +66,8 @@ class Refunding:
     ) -> tuple[bytes, bool]:
         """Reserve the refund and return its answer, and whether that is a repeat's.
 
-        Raises `RefundTooLarge` for more than is left of what was paid.
+        Raises `RefundTooLarge` for more than is left of what was paid, and `PaymentNotFound` for
+        a payment of another order.
         """
         caller.require(Permission.REFUNDS_WRITE)
         async with self._uow.begin():
@@ -64,7 +76,7 @@ class Refunding:
             known = await self._once.answered(attempt)
             if known is not None:
                 return known, True
-            payment = _refundable(books, command.order_id)
+            payment = _refundable(books, command)
             amount = payment.refundable if command.amount is None else command.amount
             if command.amount is not None and amount < 1:
                 raise Malformed("Nothing to refund.", field="amount", kind="range")
@@ -87,9 +99,11 @@ def refund_what_is_left(books: Books, order_id: OrderId, reason: str) -> None:
             books.refund(payment.id, left, reason)
 
 
-def _refundable(books: Books, order_id: OrderId) -> Payment:
-    order = books.order(order_id)
-    payment = books.payments[order.payment_id]
+def _refundable(books: Books, command: RequestRefund) -> Payment:
+    order = books.order(command.order_id)
+    payment = books.payments.get(command.payment_id or order.payment_id)
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
     if payment.refundable <= 0:
         raise RefundTooLarge(
             "Nothing is left to refund.", refundable=0, currency=payment.amount.currency

@@ -51,7 +51,7 @@ class Letters:
             dedupe=f"{template}:{self._ids.new()}",
             to=to,
             template=template,
-            data={"name": user.name, **told},
+            data={"name": _called(user, proved=user.verified_at is not None), **told},
             subject_id=user.id,
         )
         await self._post.queue(letter)
@@ -77,17 +77,25 @@ class Letters:
         await self._tokens.void(user.id, purpose, at)  # of several links the newest alone holds
         await self._tokens.add(token)
         link = f"{self._rules.site_url}/{_PAGES[purpose]}?token={as_text(secret)}"
+        proved = user.verified_at is not None and to == user.email.written
         asked: dict[str, object] = {}
         if purpose is Purpose.RESET:  # an address nobody proved: a stranger may have thought it up
-            asked = {"question": user.reset_question if user.verified_at else None}
+            asked = {"question": user.reset_question if proved else None}
         letter = Letter(
             dedupe=f"{template}:{token.hash.hex()}",
             to=to,
             template=template,
-            data={"name": user.name, "link": link} | asked,
+            data={"name": _called(user, proved=proved), "link": link} | asked,
             subject_id=user.id,
         )
         await self._post.queue(letter)
+
+
+def _called(user: User, *, proved: bool) -> str:
+    """The name for a mailbox that was proved; to another a stranger would speak by it, and put
+    links of their own there.
+    """
+    return user.name if proved else ""
 
 
 def as_text(secret: bytes) -> str:

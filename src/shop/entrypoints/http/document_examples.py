@@ -147,6 +147,7 @@ _TEXTS: dict[str, Any] = {
     "ReviewView.title": "A joy",
     "PaymentRef.url": "https://shop.example/pay/4hT8sL",
     "RefundBody.amount": 50000,
+    "RefundBody.payment_id": None,
     "CheckoutBody.shipping_address_id": None,
     "CheckoutBody.billing_address": None,
 }

@@ -42,9 +42,17 @@ _FOR_BROWSERS: tuple[Header, ...] = (
     (b"x-frame-options", b"DENY"),
 )
 _PROGRAMS = "/api/"
+#: Of what says nothing itself: nearly all of it is somebody's own, also where only a header or a
+#: query says whose, which caches on the way do not look at.
+_PRIVATE: Header = (b"cache-control", b"no-store")
 _NOT_MODIFIED = 304
 _OURS = 500
 _CLOSE: Header = (b"connection", b"close")
+#: A body has so many seconds, and one more for each so many bytes of it.
+_PATIENCE = 30.0
+_SLOWEST = 16 * 1024
+_LOOK = 1.0
+_BROKE_OFF: Message = {"type": "http.disconnect"}
 _CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
 
 
@@ -150,6 +158,63 @@ class _TooLarge(Exception):
     """Ends the reading of a body; the refusal has been sent already."""
 
 
+class _Arriving:
+    """Requests whose bodies are still to come. One that takes too long breaks off.
+
+    There is one timer for all: one for each would cost every request with a body more than its
+    reading does.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        #: Seconds that each may still wait.
+        self._left: dict[asyncio.Task[Any], float] = {}
+        self._looking = False
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def in_time(self, receive: Receive, size: int) -> Receive:
+        left, more = self._patience + size / _SLOWEST, True
+
+        async def read() -> Message:
+            nonlocal left, more
+            if left <= 0:
+                return _BROKE_OFF
+            task = asyncio.current_task()
+            if not more or task is None:
+                return await receive()
+            self._left[task] = left
+            if not self._looking:
+                self._look_later()
+            try:
+                message = await receive()
+            except asyncio.CancelledError:
+                if self._left[task] > 0:
+                    raise
+                task.uncancel()
+                return _BROKE_OFF
+            finally:
+                left = self._left.pop(task)
+            more = message.get("more_body", False)
+            return message
+
+        return read
+
+    def _look_later(self) -> None:
+        self._looking = True
+        asyncio.get_running_loop().call_later(_LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        for task, left in self._left.items():
+            self._left[task] = left - _LOOK
+            if 0 < left <= _LOOK:
+                task.cancel()
+        if self._left:
+            self._look_later()
+
+
 def request_durations() -> Histogram:
     """The histogram that `Edge` fills."""
     return Histogram(
@@ -176,7 +241,11 @@ def plain(path: str) -> str:
 
 
 class Edge:
-    """Wraps the app; `in_flight` is how many requests are being answered."""
+    """Wraps the app; `in_flight` is how many requests are being answered.
+
+    Those whose bodies are still to come are not counted when it is too busy: whoever sends none
+    keeps nobody else out.
+    """
 
     def __init__(
         self,
@@ -192,6 +261,7 @@ class Edge:
         page: Page = _no_pages,
         bodies: Bodies = Bodies(),
         most: int = 4096,
+        patience: float = _PATIENCE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.in_flight = 0
@@ -206,6 +276,7 @@ class Edge:
         self._page = page
         self._bodies = bodies
         self._most = most
+        self._reading = _Arriving(patience)
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -251,6 +322,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request)]
+                if programs and not _says(headers, _PRIVATE[0]):
+                    headers.append(_PRIVATE)
                 if status != _NOT_MODIFIED:
                     headers += _FOR_PROGRAMS if programs else _FOR_BROWSERS
                 if rate is not None:
@@ -285,7 +358,7 @@ class Edge:
     async def _serve(
         self, scope: Scope, receive: Receive, answer: Send, asked: "_Asked", rate: Rate | None
     ) -> None:
-        if self.in_flight > self._most:
+        if self.in_flight - len(self._reading) > self._most:
             await self._refuse(scope, answer, 503, "Too busy; please try again.", wait=1)
         elif rate is not None and rate.verdict.wait > 0:
             wait = math.ceil(rate.verdict.wait)
@@ -293,7 +366,10 @@ class Edge:
         elif asked.length > self._bodies.most and asked.length > self._bodies.limit(scope["path"]):
             await self._refuse(scope, answer, 413, self._too_large(scope), close=True)
         elif asked.chunked:
+            receive = self._reading.in_time(receive, self._bodies.limit(scope["path"]))
             await self._counted(scope, receive, answer)
+        elif asked.length:
+            await self._app(scope, self._reading.in_time(receive, asked.length), answer)
         else:
             await self._app(scope, receive, answer)
 
@@ -356,6 +432,13 @@ class Edge:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         sent = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": sent})
+
+
+def _says(headers: Iterable[Header], what: bytes) -> bool:
+    for name, _ in headers:  # noqa: SIM110 - a generator costs more than all the rest of it
+        if name == what:
+            return True
+    return False
 
 
 def _route(scope: Scope) -> str:

@@ -20,7 +20,7 @@ from shop.core.users.clients import (
 )
 from shop.core.users.granting import ClientAuthentication
 from shop.core.users.model import GrantInvalid
-from shop.entrypoints.http.raw import header
+from shop.entrypoints.http.raw import body, header
 from shop.entrypoints.http.served import HttpRequest
 
 FORM = "application/x-www-form-urlencoded"
@@ -99,7 +99,7 @@ async def read(request: HttpRequest) -> dict[str, str]:
     if kind != FORM:
         raise Refusal("invalid_request", f"The body must be {FORM}.")
     try:
-        text = (await request.body()).decode()
+        text = (await body(request.scope, request.receive)).decode()
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise Refusal("invalid_request", "The body cannot be read.") from None

@@ -35,6 +35,7 @@ from shop.entrypoints.http.api.staff_catalog import (
 )
 from shop.entrypoints.http.auth import Authenticator
 from shop.entrypoints.http.idempotency import digest_of, key_of
+from shop.entrypoints.http.parts import parts_of
 from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.catalog import ImportReport
@@ -57,7 +58,7 @@ class ImportForm:
 
 
 async def uploads_only(request: HttpRequest) -> None:
-    """Refuse who may not send one, and what is none, before a byte of it is read.
+    """Refuse who may not send one, and what is none, before a byte of it is read; then read it.
 
     The core asks for the permission by itself; here it spares the reading of large bodies.
     """
@@ -66,6 +67,7 @@ async def uploads_only(request: HttpRequest) -> None:
     caller.require(Permission.CATALOG_WRITE)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HTTPException(status_code=415, detail="Send multipart/form-data.")
+    await parts_of(request)
 
 
 async def spooled(upload: UploadFile) -> BinaryIO:

@@ -16,7 +16,7 @@ from shop.core.checkout.lookup import OrderLookup
 from shop.core.checkout.once import Attempt
 from shop.core.checkout.refunds import Refunding, RequestRefund
 from shop.core.kernel.access import Caller
-from shop.core.kernel.ids import OrderId
+from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import Refund
@@ -60,10 +60,14 @@ class TrackingBody(Struct, forbid_unknown_fields=True):
 
 
 class RefundBody(Struct, forbid_unknown_fields=True):
-    """`amount` in minor units, or with its currency; left out: all that is left."""
+    """`amount` in minor units, or with its currency; left out: all that is left.
+
+    `payment_id` is for money that came besides what paid the order.
+    """
 
     reason: Annotated[str, Meta(min_length=1, max_length=255)]
     amount: int | Money | None = None
+    payment_id: UUID | None = None
 
 
 class AdminOrderController(Controller):
@@ -193,6 +197,7 @@ class AdminOrderController(Controller):
         asked = data.amount
         command = RequestRefund(
             order_id=OrderId(order_id),
+            payment_id=PaymentId(data.payment_id) if data.payment_id else None,
             amount=asked.amount if isinstance(asked, Money) else asked,
             currency=asked.currency if isinstance(asked, Money) else None,
             reason=line(data.reason, "reason"),

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import msgspec
 
-from shop.core.kernel.errors import ShopError
+from shop.core.kernel.errors import ShopError, Unavailable
 from shop.core.orders.model import Order, TimelineEntry
 from shop.entrypoints.http.api.views import TimelineView
 from shop.entrypoints.http.edge import LameDuck
@@ -16,6 +16,29 @@ _BEATS = 30  # looks without news after which a comment keeps proxies from hangi
 _LOOKS = 600  # then the browser connects anew and goes on where it was
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Streams:
+    """Keeps streams a part of all requests: each looks twice a second for minutes, and one order is
+    enough to open as many as there are connections.
+    """
+
+    def __init__(self, most: int = 1_000) -> None:
+        self._most = most
+        self._open = 0
+
+    def room(self) -> None:
+        """Raises `Unavailable` where there is none for another."""
+        if self._open >= self._most:
+            raise Unavailable("Too many watch their orders; please try again.")
+
+    async def counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self._open += 1
+        try:
+            async for part in stream:
+                yield part
+        finally:
+            self._open -= 1
 
 
 async def follow(

@@ -23,7 +23,7 @@ from shop.core.kernel.page import Page
 from shop.core.orders.model import Order, OrderState, ReturnedItem
 from shop.core.payments.model import UNPAID, Payment, PaymentState, Refund
 from shop.entrypoints.http.answers import Answer
-from shop.entrypoints.http.api.live import follow
+from shop.entrypoints.http.api.live import Streams, follow
 from shop.entrypoints.http.api.views import CheckoutView, OrderView, TimelineView, TrackingView
 from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.idempotency import digest_of, key_of
@@ -140,6 +140,7 @@ class OrderController(Controller):
         tokens: Given[OrderTokens],
         lookup: Given[OrderLookup],
         duck: Given[LameDuck],
+        streams: Given[Streams],
     ) -> Stream:
         """The timeline live; `Last-Event-ID` resumes it."""
 
@@ -151,8 +152,9 @@ class OrderController(Controller):
         last = request.headers.get("last-event-id", "").strip() or "0"
         if not (last.isascii() and last.isdigit() and len(last) < 10):  # noqa: PLR2004
             raise Malformed("Not an id of this stream.", field="Last-Event-ID", kind="format")
+        streams.room()
         return Stream(
-            follow(look, int(last), duck),
+            streams.counted(follow(look, int(last), duck)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

@@ -12,6 +12,7 @@ from shop.core.kernel.errors import Malformed
 from shop.core.users.authorizing import Asked, Authorizing
 from shop.core.users.clients import Client, ScopeInvalid
 from shop.entrypoints.http.oauth_forms import FORM
+from shop.entrypoints.http.raw import body as raw_body
 from shop.entrypoints.http.served import HttpRequest
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -159,7 +160,7 @@ def readable(value: str, name: str) -> str | None:
 
 async def asked_by_post(request: HttpRequest) -> str:
     """The request in a form, as a query: both are written alike. Raises `Malformed`."""
-    body = await request.body()
+    body = await raw_body(request.scope, request.receive)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM or len(body) > _LONGEST_QUERY:
         raise Malformed("This request is too long, or is no plain form.", field="", kind="format")

@@ -7,11 +7,12 @@ from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
 
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException
 
 from shop.core.kernel.errors import Malformed
 from shop.core.kernel.postal import PostalAddress
 from shop.core.users.postal import INDIA, check_place, line, phone, pin_code, state_code
+from shop.entrypoints.http.parts import parts_of
+from shop.entrypoints.http.raw import body
 from shop.entrypoints.http.served import HttpRequest
 from shop.ports.users import EmailAddresses
 
@@ -50,17 +51,14 @@ async def read_form(request: HttpRequest) -> Form:
     if kind != "application/x-www-form-urlencoded":
         raise Malformed("This is no form of ours.", field="Content-Type", kind="format")
     try:
-        text = (await request.body()).decode()
+        text = (await body(request.scope, request.receive)).decode()
         return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
         raise Malformed("This form cannot be read.", field="", kind="format") from None
 
 
 async def _read_parts(request: HttpRequest) -> Form:
-    try:
-        given = await request.form()
-    except HTTPException:
-        raise Malformed("This form cannot be read.", field="", kind="format") from None
+    given = await parts_of(request)
     form = Form({name: part for name, part in given.items() if isinstance(part, str)})
     uploads = {name: part for name, part in given.items() if isinstance(part, UploadFile)}
     form.files = {name: part for name, part in uploads.items() if part.filename}

@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from shop.adapters.sandbox.gateway import LinkClosed, LinkExpired, LinkUnknown, SandboxGateway
 from shop.core.kernel.errors import ShopError
+from shop.entrypoints.http.raw import body
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.entrypoints.http.web.rendering import money
 from shop.ports.sandbox import SandboxLink
@@ -44,7 +45,7 @@ class SandboxController(Controller):
     async def answer(
         self, request: HttpRequest, token: FromPath[str], gateway: Given[SandboxGateway]
     ) -> Response[str] | Redirect:
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+        fields = parse_qs((await body(request.scope, request.receive)).decode("utf-8", "replace"))
         outcome = fields.get("outcome", [""])[0]
         if outcome not in _OUTCOMES:
             return _page("Pay", "<p>Send <code>outcome</code>: success or failure.</p>", 400)

@@ -182,13 +182,18 @@ class Visit:
         if fetched is not None:
             ours = fetched in {"same-origin", "none"}
         elif origin is not None:
-            host = self.request.headers.get("host", "")
-            ours = origin == self.front.site_url or urlsplit(origin).netloc == host
+            ours = origin == self.front.site_url or self._is_here(origin)
         else:
             ours = True  # an old browser; the token decides
         mine = self.front.sign(f"form {self._seen}") if self._seen else ""
         if not ours or not mine or not hmac.compare_digest(mine.encode(), self._token()):
             raise Denied("This page was open for too long. Go back, reload it and try again.")
+
+    def _is_here(self, origin: str) -> bool:
+        try:
+            return urlsplit(origin).netloc == self.request.headers.get("host", "")
+        except ValueError:  # `http://[`
+            return False
 
     def _token(self) -> bytes:
         return self.form["csrf"].encode("utf-8", "surrogatepass")

@@ -9,6 +9,7 @@ from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Malformed, NotFound, Unauthenticated
 from shop.core.payments.model import Payment
 from shop.entrypoints.actors.desks import SettlementDesk
+from shop.entrypoints.http.raw import body as raw_body
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.entrypoints.http.webhooks.reports import payment_id_of, report_of
 from shop.ports.orders import OrderReads
@@ -38,7 +39,7 @@ class RazorpayController(Controller):
         self, request: HttpRequest, gateway: Given[Gateway], desk: Given[SettlementDesk]
     ) -> dict[str, str]:
         """2xx once the event is recorded, with its effect; repeats change nothing."""
-        body = await request.body()
+        body = await raw_body(request.scope, request.receive)
         if not gateway.webhook(body, request.headers.get("x-razorpay-signature")):
             raise SignatureInvalid("The signature does not hold.")
         event_id = request.headers.get("x-razorpay-event-id")

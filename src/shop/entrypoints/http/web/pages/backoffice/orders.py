@@ -1,5 +1,7 @@
 """Orders, from payment to the door, and the money that goes back."""
 
+from uuid import UUID
+
 import msgspec
 from litestar.params import FromPath
 
@@ -8,7 +10,7 @@ from shop.core.checkout.fulfilment import Fulfilment
 from shop.core.checkout.lookup import Account, OrderLookup
 from shop.core.checkout.refunds import Refunding, RequestRefund
 from shop.core.kernel.errors import Malformed, NotFound
-from shop.core.kernel.ids import OrderId
+from shop.core.kernel.ids import OrderId, PaymentId
 from shop.core.kernel.money import Money
 from shop.core.orders.model import MOVES, OrderState, OrderStatus
 from shop.core.payments.model import Refund, RefundTooLarge
@@ -54,7 +56,9 @@ async def order(number: FromPath[str], visit: Visit, lookup: Given[OrderLookup])
 
 async def _page(visit: Visit, account: Account, errors: Errors) -> Reply:
     order = account.order
-    left = account.payment.refundable
+    # What paid goes first; others hold money only where their refund was refused.
+    paid = sorted(account.payments, key=lambda one: one.id != order.payment_id)
+    left = [(one.id, Money(one.refundable, one.amount.currency)) for one in paid if one.refundable]
     return await visit.page(
         "admin/order.html",
         http_status=UNFIT if errors else 200,
@@ -62,7 +66,7 @@ async def _page(visit: Visit, account: Account, errors: Errors) -> Reply:
         payments=account.payments,
         refunds=account.refunds,
         moves=MOVES[order.status],
-        refundable=Money(left, order.breakdown.total.currency),
+        refundable=left,
         form=visit.form if errors else Form(key=visit.new_secret()),
         errors=errors,
     )
@@ -132,7 +136,11 @@ async def _refund(visit: Visit, order_id: OrderId, refunding: Refunding) -> None
     typed = visit.form
     wanted = amount(typed["amount"], "amount") if typed.text("amount") else None
     reason = line(typed["reason"][:255], "reason")
-    command = RequestRefund(order_id=order_id, amount=wanted, reason=reason)
+    try:
+        payment_id = PaymentId(UUID(typed["payment"])) if typed["payment"] else None
+    except ValueError:
+        raise Malformed("Please choose a payment.", field="payment") from None
+    command = RequestRefund(order_id=order_id, payment_id=payment_id, amount=wanted, reason=reason)
     attempt = visit.attempt(str(order_id))
     await refunding.request(visit.caller, command, _encode_refund, attempt)
 
