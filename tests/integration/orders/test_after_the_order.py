@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.checkout.audit import Audit
+from shop.core.checkout.books import Bookkeeping, Books
 from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment, ReturnRefused, ReturnWish
 from shop.core.checkout.links import PaymentLinks
@@ -15,7 +16,7 @@ from shop.core.checkout.once import Attempt
 from shop.core.checkout.refunds import Refunding, RefundSender, RequestRefund
 from shop.core.checkout.settlement import Outcome
 from shop.core.kernel.access import NOBODY
-from shop.core.kernel.errors import Denied, Unauthenticated
+from shop.core.kernel.errors import Denied, StaleWrite, Unauthenticated
 from shop.core.kernel.ids import OrderId
 from shop.core.orders.model import (
     OrderNotFound,
@@ -166,6 +167,24 @@ async def test_a_refund_the_gateway_refuses_is_recorded_and_can_be_asked_again(
     assert now.payment.status is PaymentStatus.PAID
     assert now.payment.refundable == now.payment.amount.amount
     await refund(container, order.order.id)
+
+
+async def test_a_refund_that_lost_a_race_is_asked_for_once_more(
+    container: AsyncContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [variant] = await stocked(container, 9)
+    order = await an_order(container, variant)
+    await settle(container, captured(order.payment))
+    write, lost = Bookkeeping.write, [StaleWrite("Somebody else was faster.")]
+
+    async def loses_once(self: Bookkeeping, books: Books) -> None:
+        await write(self, books)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(Bookkeeping, "write", loses_once)
+    await refund(container, order.order.id, 100)
+    assert [one.amount.amount for one in (await shown(container, order.order.id)).refunds] == [100]
 
 
 async def test_money_that_came_twice_can_be_asked_back_when_its_refund_was_refused(

@@ -70,6 +70,16 @@ class Refunding:
         a payment of another order.
         """
         caller.require(Permission.REFUNDS_WRITE)
+        # Somebody may have moved the order meanwhile, perhaps this request's own twin.
+        return await insist(partial(self._reserve, caller, command, answer, attempt))
+
+    async def _reserve(
+        self,
+        caller: Caller,
+        command: RequestRefund,
+        answer: Callable[[Refund], bytes],
+        attempt: Attempt | None,
+    ) -> tuple[bytes, bool]:
         async with self._uow.begin():
             # Who waited here for its own twin sees the answer of that.
             books = await self._books.open([command.order_id], self._clock.now())
