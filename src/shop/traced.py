@@ -25,7 +25,6 @@ from shop.ports.outbox import Envelope, Sealer
 from shop.ports.payments import Gateway
 from shop.ports.system import Ids
 from shop.ports.tracing import NO_FACTS, NO_TRACE, Cause, Facts, Kind, TraceContext, Tracing
-from shop.ports.uow import Units
 from shop.usecases import MakeDesk
 
 C = TypeVar("C")
@@ -99,14 +98,12 @@ class _Asked(Struct, frozen=True):
 class TracedDesk(Desk[C, A]):
     """Each who waits has a span, and so has the batch."""
 
-    def __init__(
-        self, tracing: Tracing, name: str, many: Many[C, A], units: Units, **options: Any
-    ) -> None:
+    def __init__(self, tracing: Tracing, name: str, many: Many[C, A], **options: Any) -> None:
         async def together(asked: Sequence[_Asked]) -> Sequence[Any]:
             with tracing.together(f"desk {name}", [one.cause for one in asked]):
                 return await many([one.command for one in asked])
 
-        super().__init__(name, cast(Any, together), units, **options)
+        super().__init__(name, cast(Any, together), **options)
         self._tracing = tracing
 
     async def ask(self, command: C, *, timeout: float = 5.0) -> A:  # noqa: ASYNC109

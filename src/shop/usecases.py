@@ -1,11 +1,11 @@
 """The use cases as the container makes them, and the desks that serve some of them."""
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from dishka import AsyncContainer, Provider, Scope, provide
 
@@ -335,7 +335,9 @@ class CatalogParts(Provider):
 class _Sets(Generic[S]):
     """Use cases that the batches of a desk take in turn, so that none is made for each of them.
 
-    The first is made when it is needed, since a provider must not ask the container it is part of.
+    The first is made when it is needed, since a provider must not ask the container it is part of;
+    and before a unit begins, which may run in a thread, since the container's locks are the event
+    loop's.
     """
 
     def __init__(self, container: AsyncContainer, kind: type[S]) -> None:
@@ -355,13 +357,6 @@ class _Sets(Generic[S]):
         return await (await self._container().__aenter__()).get(self._kind)
 
 
-class _NoUnits(Units):
-    """For a desk that opens none, or by itself."""
-
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return await work
-
-
 def _rest(settings: Settings) -> float:
     return 0.0 if settings.shares_database else _PAUSE
 
@@ -373,7 +368,6 @@ class MakeDesk(Protocol):
         self,
         name: str,
         many: Many[C, A],
-        units: Units,
         *,
         gauge: Gauge,
         pause: float,
@@ -412,7 +406,7 @@ class DeskRoom(Provider):
 
         async def many(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
             async with sets.lent() as service:
-                return await service.serve_all(commands)
+                return await units.run(service.serve_all(commands))
 
         async def and_tell(commands: Sequence[CartCommand]) -> Sequence[PricedCart | ShopError]:
             async with sets.lent() as service:
@@ -421,9 +415,8 @@ class DeskRoom(Provider):
             return answers
 
         gauge, rest = gauges.gauge("carts"), _rest(settings)
-        if settings.shares_cache:
-            return CartDesk(make("carts", and_tell, _NoUnits(), gauge=gauge, pause=rest))
-        return CartDesk(make("carts", many, units, gauge=gauge, pause=rest))
+        work = and_tell if settings.shares_cache else many
+        return CartDesk(make("carts", work, gauge=gauge, pause=rest))
 
     @provide
     def window(
@@ -437,9 +430,7 @@ class DeskRoom(Provider):
         if not settings.shares_cache:
             return CartWindow(desk, None)
         gauge = gauges.gauge("cart-reads")
-        return CartWindow(
-            desk, make("cart-reads", showing.show_all, _NoUnits(), gauge=gauge, pause=0.0)
-        )
+        return CartWindow(desk, make("cart-reads", showing.show_all, gauge=gauge, pause=0.0))
 
     @provide
     def checkout(
@@ -452,13 +443,13 @@ class DeskRoom(Provider):
         cache: CartCache,
         repeats: Repeats,
         gateway: Gateway,  # noqa: ARG002 - these two fetch their secrets when they are made,
-        answers: Answers,  # noqa: ARG002 - which must not happen inside a batch's transaction
+        answers: Answers,  # noqa: ARG002 - for which the first buyer need not wait
     ) -> CheckoutDesk:
         sets = _Sets(container, Checkout)
 
         async def many(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             async with sets.lent() as service:
-                return await service.place_all(commands)
+                return await units.run(service.place_all(commands))
 
         async def first(commands: Sequence[PlaceOrder]) -> Sequence[Placed | ShopError]:
             """Those that no replica has answered yet; the others hear of it before they do."""
@@ -476,11 +467,8 @@ class DeskRoom(Provider):
 
         gauge, rest = gauges.gauge("checkout"), _rest(settings)
         hands = _HANDS if settings.shares_database else 1
-        if settings.shares_cache:
-            return CheckoutDesk(
-                make("checkout", at_hand, _NoUnits(), gauge=gauge, pause=rest, hands=hands)
-            )
-        return CheckoutDesk(make("checkout", many, units, gauge=gauge, pause=rest, hands=hands))
+        work = at_hand if settings.shares_cache else many
+        return CheckoutDesk(make("checkout", work, gauge=gauge, pause=rest, hands=hands))
 
     @provide
     def settlement(
@@ -495,7 +483,7 @@ class DeskRoom(Provider):
 
         async def many(reports: Sequence[Report]) -> Sequence[Settled | ShopError]:
             async with sets.lent() as service:
-                return await service.settle_all(reports)
+                return await units.run(service.settle_all(reports))
 
         gauge = gauges.gauge("settlement")
-        return SettlementDesk(make("settlement", many, units, gauge=gauge, pause=_rest(settings)))
+        return SettlementDesk(make("settlement", many, gauge=gauge, pause=_rest(settings)))

@@ -4,9 +4,9 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import uvloop
@@ -19,14 +19,8 @@ from shop.entrypoints.actors.supervisor import Limits, Stage, Supervisor
 from shop.entrypoints.http.edge import Edge, LameDuck, Receive, Scope, Send, request_durations
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim
-from shop.ports.uow import Units
 
 T = TypeVar("T")
-
-
-class Inline(Units):
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return await work
 
 
 class Crasher:
@@ -96,7 +90,7 @@ async def main(port: int, extra: str) -> None:
     access = logs.AccessLog()
     may_end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, may_end.set)
-    desk: Desk[bytes, bytes] = Desk("desk", many, Inline())
+    desk: Desk[bytes, bytes] = Desk("desk", many)
     edge = Edge(
         partial(app, desk, may_end),
         new_id=lambda: uuid4().hex.encode(),  # noqa: PLW0108 - a new one each time

@@ -1,15 +1,21 @@
 """What the settings choose."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 
+from dishka import AsyncContainer
+
 from shop.adapters.system.secrets import DerivedSecrets
+from shop.core.checkout.carts import AddItem
 from shop.core.users.model import IdentityRules
+from shop.entrypoints.actors.desks import CartDesk
 from shop.ports.system import Secrets
 from shop.settings import Secret, Security
 from tests.kit.containers import running, settings_for
+from tests.kit.goods import stocked
 
 
 async def test_keys_follow_from_the_secret_of_the_settings(storage: str, tmp_path: Path) -> None:
@@ -27,6 +33,21 @@ async def test_a_session_is_believed_to_live_only_where_its_end_would_be_heard_o
         rules = await container.get(IdentityRules)
     replicas = storage == "mysql"  # and no cache in common
     assert rules.alive_lasts == timedelta(seconds=0 if replicas else 5)
+
+
+async def test_a_desk_waits_for_what_the_shop_is_just_making(container: AsyncContainer) -> None:
+    """The container's locks are the event loop's, and on SQLite a unit runs in a thread."""
+    [variant] = await stocked(container, 5)
+    desk = await container.get(CartDesk)
+    serving = asyncio.create_task(desk.run())
+    command = AddItem(owner="guest:one", correlation="one", variant_id=variant, quantity=1)
+    assert container.lock is not None
+    async with container.lock:
+        asked = asyncio.create_task(desk.ask(command))
+        await asyncio.wait({asked}, timeout=0.05)
+    assert [line.quantity for line in (await asked).cart.lines] == [1]
+    await desk.drain()
+    await serving
 
 
 #: As `shop run` begins: up to a container for the settings that nobody has touched.

@@ -33,13 +33,9 @@ async def ask_carts(
 ) -> list[PricedCart | ShopError]:
     """Serve the commands as one batch, as the desk does."""
     units = await container.get(Units)
-
-    async def many() -> list[PricedCart | ShopError]:
-        async with container() as scope:
-            return await (await scope.get(CartService)).serve_all(commands)
-
-    answers: Any = await units.run(many())
-    return list(answers)
+    async with container() as scope:
+        service = await scope.get(CartService)
+        return list(await units.run(service.serve_all(commands)))
 
 
 async def a_cart(container: AsyncContainer, owner: str, *items: tuple[UUID, int]) -> PricedCart:
@@ -70,10 +66,6 @@ async def check_out(
 ) -> Sequence[Placed | ShopError]:
     """Place the orders as one batch, as the desk does."""
     units = await container.get(Units)
-
-    async def many() -> Sequence[Placed | ShopError]:
-        async with container() as scope:
-            return await (await scope.get(Checkout)).place_all(commands)
-
-    answers: Any = await units.run(many())
-    return list(answers)
+    async with container() as scope:
+        checkout = await scope.get(Checkout)
+        return list(await units.run(checkout.place_all(commands)))

@@ -87,6 +87,10 @@ class WebhookLog(Protocol):
     async def fresh(self, event_ids: Sequence[str], at: datetime) -> set[str]:
         """Record the ids and return those not seen before."""
 
+    @abstractmethod
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Drop ids recorded before then, at most so many; returns how many that were."""
+
 
 class PaymentReads(Protocol):
     """Queries."""

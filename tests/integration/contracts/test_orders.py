@@ -238,3 +238,17 @@ async def test_a_webhook_event_is_fresh_once(container: AsyncContainer) -> None:
             assert await log.fresh(["a", "b", "a"], NOON) == {"a", "b"}
         async with uow.begin():
             assert await log.fresh(["A", "b"], NOON) == {"A"}
+
+
+async def test_old_webhook_events_are_forgotten_some_at_a_time(container: AsyncContainer) -> None:
+    async with container() as scope:
+        uow, log = await scope.get(UnitOfWork), await scope.get(WebhookLog)
+        later = NOON + timedelta(seconds=1)
+        async with uow.begin():
+            await log.fresh(["a", "b", "c"], NOON)
+            await log.fresh(["d"], later)
+        async with uow.begin():
+            assert await log.forget(later, 2) == 2
+            assert await log.forget(later, 2) == 1
+            assert await log.forget(later, 2) == 0
+            assert await log.fresh(["a", "b", "c", "d"], later) == {"a", "b", "c"}

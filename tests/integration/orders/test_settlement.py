@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from shop.adapters.sandbox.gateway import SandboxGateway
 from shop.core.checkout.settlement import AttemptFailed, Outcome, RefundMoved, Report
+from shop.core.checkout.tidying import CheckoutTidying
 from shop.core.orders.model import OrderStatus, PaymentMethod
 from shop.core.payments.model import PaymentStatus, RefundStatus
 from shop.ports.inventory import StockLedger
@@ -44,6 +45,25 @@ async def test_the_same_news_ten_times_changes_nothing(container: AsyncContainer
     before = await shown(container, order.order.id)
     for _ in range(10):
         assert await settle(container, webhook) == [Outcome.NOTHING_NEW]
+    assert await shown(container, order.order.id) == before
+    assert await stock(container, variant) == (3, 0)
+
+
+async def test_news_that_came_so_long_ago_that_it_is_forgotten_changes_nothing(
+    container: AsyncContainer, clock: ManualClock
+) -> None:
+    [variant] = await stocked(container, 5)
+    order = await an_order(container, variant)
+    webhook = captured(order.payment, event_id="evt_1")
+    assert await settle(container, webhook) == [Outcome.CONFIRMED]
+    before = await shown(container, order.order.id)
+    async with container() as scope:
+        tidying = await scope.get(CheckoutTidying)
+        clock.advance(30 * 86_400)
+        assert await tidying.tidy() == 0
+        clock.advance(seconds=1)
+        assert [await tidying.tidy(), await tidying.tidy()] == [1, 0]
+    assert await settle(container, webhook) == [Outcome.NOTHING_NEW]
     assert await shown(container, order.order.id) == before
     assert await stock(container, variant) == (3, 0)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -10,14 +10,8 @@ import pytest
 
 from shop.core.kernel.errors import Conflict, NotFound, ShopError, StaleWrite, Unavailable
 from shop.entrypoints.actors.desk import Desk, Many
-from shop.ports.uow import Units
 
 T = TypeVar("T")
-
-
-class Inline(Units):
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return await work
 
 
 class Gauge:
@@ -36,7 +30,7 @@ class Gauge:
 
 @asynccontextmanager
 async def running(many: Many[int, int], **options: Any) -> AsyncIterator[Desk[int, int]]:
-    desk = Desk("test", many, Inline(), chance=lambda: 0.0, **options)
+    desk = Desk("test", many, chance=lambda: 0.0, **options)
     task = asyncio.create_task(desk.run())
     await asyncio.sleep(0)
     yield desk
@@ -157,7 +151,7 @@ async def test_answers_that_fit_no_command_are_nobodys_and_nothing_is_repeated()
 
 
 async def test_a_full_desk_refuses_at_once() -> None:
-    desk = Desk("test", echo, Inline(), capacity=2)
+    desk = Desk("test", echo, capacity=2)
     asks = [asyncio.create_task(desk.ask(n)) for n in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
@@ -208,7 +202,7 @@ async def test_a_cancelled_desk_finishes_its_batch_and_refuses_the_queue() -> No
         await go.wait()
         return list(commands)
 
-    desk = Desk("test", many, Inline(), batch=1)
+    desk = Desk("test", many, batch=1)
     task = asyncio.create_task(desk.run())
     first = asyncio.create_task(desk.ask(1))
     await began.wait()
@@ -257,7 +251,7 @@ async def test_a_cancelled_desk_finishes_what_both_hands_have_begun() -> None:
         await gate.wait()
         return list(commands)
 
-    desk = Desk("test", many, Inline(), hands=2)
+    desk = Desk("test", many, hands=2)
     task = asyncio.create_task(desk.run())
     calls = []
     for n in range(3):
@@ -276,7 +270,7 @@ async def test_a_cancelled_desk_finishes_what_both_hands_have_begun() -> None:
 
 
 async def test_a_drained_desk_serves_all_and_refuses_the_late() -> None:
-    desk = Desk("test", echo, Inline(), batch=2)
+    desk = Desk("test", echo, batch=2)
     task = asyncio.create_task(desk.run())
     asks = [asyncio.create_task(desk.ask(n)) for n in range(5)]
     await asyncio.sleep(0)
@@ -290,7 +284,7 @@ async def test_a_drained_desk_serves_all_and_refuses_the_late() -> None:
 
 
 async def test_a_desk_that_was_told_to_end_before_its_first_step_ends() -> None:
-    desk = Desk("test", echo, Inline())
+    desk = Desk("test", echo)
     running = asyncio.create_task(desk.run())
     async with asyncio.timeout(1):
         await desk.drain()
@@ -298,7 +292,7 @@ async def test_a_desk_that_was_told_to_end_before_its_first_step_ends() -> None:
 
 
 async def test_an_idle_desk_drains_at_once() -> None:
-    desk = Desk("test", echo, Inline())
+    desk = Desk("test", echo)
     task = asyncio.create_task(desk.run())
     await asyncio.sleep(0)
     await desk.drain()
@@ -306,7 +300,7 @@ async def test_an_idle_desk_drains_at_once() -> None:
 
 
 async def test_a_desk_works_again_after_a_restart() -> None:
-    desk = Desk("test", echo, Inline())
+    desk = Desk("test", echo)
     for _ in range(2):
         task = asyncio.create_task(desk.run())
         await asyncio.sleep(0)

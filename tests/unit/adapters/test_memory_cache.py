@@ -57,6 +57,15 @@ async def test_a_refused_call_costs_nothing() -> None:
     assert (await limiter.hit("a", 5, 10)).left == 4
 
 
+async def test_a_clock_that_is_put_back_keeps_nobody_out() -> None:
+    clock = ManualClock()
+    limiter = MemoryRateLimiter(clock)
+    await limiter.hit("a", 5, 10)
+    clock.advance(seconds=-300)
+    allowed = [(await limiter.hit("a", 5, 10)).wait == 0 for _ in range(7)]
+    assert allowed == [True] * 5 + [False] * 2
+
+
 async def test_callers_do_not_share_a_window() -> None:
     limiter = MemoryRateLimiter(ManualClock())
     await limiter.hit("a", 1, 10)

@@ -74,6 +74,8 @@ class MemoryRateLimiter(RateLimiter):
         now = (self._clock.now() - self._start).total_seconds()
         each = seconds / limit
         busy = max(self._free.get(key, now), now) - now
+        if busy > seconds + each:  # more than is ever let in: the clock was put back
+            busy = 0.0
         # Of a full window there is still room for one; the rest is the float's own inaccuracy.
         wait = busy + each - seconds
         if wait > each * 1e-3:

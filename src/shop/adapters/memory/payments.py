@@ -111,6 +111,13 @@ class MemoryWebhookLog(WebhookLog):
         seen.update(dict.fromkeys(new, at))
         return new
 
+    async def forget(self, before: datetime, limit: int) -> int:
+        seen = self._uow.table("webhook_events")
+        old = [event_id for event_id, at in seen.items() if at < before][:limit]
+        for event_id in old:
+            del seen[event_id]
+        return len(old)
+
 
 class MemoryPaymentReads(PaymentReads):
     def __init__(self, store: MemoryStore) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 
 from shop.adapters.sql.conn import Hot, among
 from shop.adapters.sql.errors import Taken, lost
@@ -13,6 +14,12 @@ from shop.ports.payments import WebhookLog
 
 _SEEN = Hot(sa.select(webhook_events.c.id).where(among(webhook_events.c.id)))
 _INSERT = Hot(webhook_events.insert())
+_OLD = (
+    sa.select(webhook_events.c.id)
+    .where(webhook_events.c.at < bindparam("before"))
+    .limit(bindparam("most"))
+)
+_DELETE = webhook_events.delete().where(among(webhook_events.c.id))
 
 
 class SqlWebhookLog(WebhookLog):
@@ -32,3 +39,10 @@ class SqlWebhookLog(WebhookLog):
         except Taken as error:
             raise lost("this webhook event") from error
         return set(new)
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        conn = self._uow.conn
+        old = [row.id for row in await conn.rows(_OLD, {"before": before, "most": limit})]
+        if old:
+            await conn.run(_DELETE, {"ids": old})
+        return len(old)

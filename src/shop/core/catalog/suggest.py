@@ -90,14 +90,23 @@ class Suggesting:
         self._changes = changes
         self._index = SuggestIndex([])
         self._edits: int | None = None
+        self._begun = self._made = 0  # numbers of the last reading of names, and of the index's
         self._lock = asyncio.Lock()
 
     async def suggest(self, text: str) -> list[Suggestion]:
-        if (await self._changes.counts()).edits != self._edits:
+        begun = self._begun
+        edits = (await self._changes.counts()).edits
+        if edits != self._edits:
             async with self._lock:
-                edits = (await self._changes.counts()).edits
-                if edits != self._edits:
-                    names = await self._reads.names(_NAMES)
-                    self._index = await asyncio.to_thread(SuggestIndex, names)
-                    self._edits = edits
+                # Who waited may take what was begun to be read after they asked, even if names have
+                # changed again: while somebody edits, one index after the other is out of date
+                # when it is ready, and the queue would never end.
+                if self._made <= begun and edits != self._edits:
+                    await self._renew(edits)
         return self._index.find(text)
+
+    async def _renew(self, edits: int) -> None:
+        self._begun = number = self._begun + 1
+        names = await self._reads.names(_NAMES)
+        self._index = await asyncio.to_thread(SuggestIndex, names)
+        self._edits, self._made = edits, number

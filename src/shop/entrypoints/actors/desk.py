@@ -10,7 +10,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from shop.core.kernel.errors import ShopError, StaleWrite, Unavailable
-from shop.ports.uow import Units
 
 C = TypeVar("C")
 A = TypeVar("A")
@@ -44,8 +43,7 @@ class Desk(Generic[C, A]):
 
     `many` takes the commands of one batch and gives an answer or a refusal for each, in order,
     after its commit. If it raises instead, nothing of the batch was done; the service sees to that
-    even when the answer to COMMIT was lost (see design.md, group commit). `units` runs it where
-    the storage does it best.
+    even when the answer to COMMIT was lost (see design.md, group commit).
 
     `pause` is the rest after a batch in seconds, for a storage whose writers in other processes
     have no queue (SQLite) and would never find it free. `hands` is how many batches may be under
@@ -56,7 +54,6 @@ class Desk(Generic[C, A]):
         self,
         name: str,
         many: Many[C, A],
-        units: Units,
         *,
         batch: int = 256,
         capacity: int = 4096,
@@ -67,7 +64,6 @@ class Desk(Generic[C, A]):
     ) -> None:
         self.name = name
         self._many = many
-        self._units = units
         self._batch = batch
         self._capacity = capacity
         self._pause = pause
@@ -176,7 +172,7 @@ class Desk(Generic[C, A]):
         if not slips:
             return
         try:
-            answers = await self._units.run(self._many([slip.command for slip in slips]))
+            answers = await self._many([slip.command for slip in slips])
         except StaleWrite as lost:
             if tries > 1:
                 await asyncio.sleep(0.001 + 0.009 * self._chance())
