@@ -29,7 +29,7 @@ from shop.entrypoints.http.api.cart import guest_name
 from shop.entrypoints.http.api.erasure import password_in
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
 from shop.entrypoints.http.evenly import evenly
-from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.served import Given, HttpRequest, address_of, served
 
 log = structlog.get_logger()
 
@@ -283,11 +283,6 @@ class IdentityController(Controller):
             token=data.token, new_password=data.new_password, reset_answer=data.reset_answer
         )
         await reset.confirm(command)
-
-
-def address_of(request: HttpRequest) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else ""
 
 
 async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None:

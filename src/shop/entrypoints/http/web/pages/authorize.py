@@ -225,8 +225,8 @@ async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> 
             LogIn(
                 email=visit.form.text("email"),
                 password=visit.form["password"],
-                address=visit.request.client.host if visit.request.client else "",
-                device=_device(visit),
+                address=visit.address,
+                device=visit.device,
                 marks=visit.marks,
             )
         )
@@ -252,7 +252,7 @@ async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSte
         ticket=ticket,
         code=typed if from_app else None,
         recovery_code=None if from_app else typed,
-        device=_device(visit),
+        device=visit.device,
     )
     try:
         try:
@@ -318,10 +318,6 @@ def _back(visit: Visit, redirect_uri: str, state: str, said: dict[str, str]) -> 
 
     answer = said | ({"state": state} if state else {}) | {"iss": visit.front.site_url}
     return see(oauth_grammar.with_answer(redirect_uri, answer))
-
-
-def _device(visit: Visit) -> str:
-    return visit.request.headers.get("user-agent", "")[:200]
 
 
 ROUTES = (ask, answer)
