@@ -53,7 +53,7 @@ async def sign_in_page(visit: Visit) -> Reply:
 @form("/sign-in")
 @visited
 async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
-    errors = Errors()
+    errors, status = Errors(), 401
     try:
         await _sign_in(visit, signing, visit.form.text("email"), visit.form["password"])
     except SecondFactorRequired as more:
@@ -61,18 +61,12 @@ async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
     except BadCredentials:
         errors[""] = "The e-mail address or the password is not right."
     except TooManyFailures as wait:
-        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+        errors[""], status = wait.detail, 429
     except WeakPassword as weak:
         errors[""] = weak.detail
     if errors:
-        status = 401 if "attempts" not in errors[""] else 429
         return await visit.page("sign_in.html", http_status=status, form=visit.form, errors=errors)
     return visit.see(visit.next, "signed-in")
-
-
-def _span(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return "a minute" if minutes <= 1 else f"{minutes} minutes"
 
 
 @form("/sign-out")
@@ -212,7 +206,7 @@ async def reset_page(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
 @form("/reset-password")
 @visited
 async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
-    typed, errors, question = visit.form, Errors(), None
+    typed, errors, question, status = visit.form, Errors(), None, _UNFIT
     try:
         question = await resetting.question(typed["token"])
         await resetting.confirm(
@@ -229,10 +223,10 @@ async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
     except (TokenInvalid, TokenExpired) as no:
         errors[""] = no.detail
     except TooManyFailures as wait:
-        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+        errors[""], status = wait.detail, 429
     if errors:
         return await visit.page(
-            "reset_password.html", http_status=_UNFIT, form=typed, errors=errors, question=question
+            "reset_password.html", http_status=status, form=typed, errors=errors, question=question
         )
     return visit.see("/sign-in", "password")
 

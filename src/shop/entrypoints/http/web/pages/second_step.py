@@ -86,14 +86,18 @@ async def second_step(
 
 
 def _shown(visit: Visit) -> SecondStep:
-    """Six digits are of the app, everything else is meant as a recovery code."""
-    ticket, device = visit.held(TICKET), visit.device
+    ticket = visit.held(TICKET)
     if visit.form["passkey"]:
-        return SecondStep(ticket=ticket, passkey=answer_in(visit), device=device)
+        return SecondStep(ticket=ticket, passkey=answer_in(visit), device=visit.device)
+    return step_typed(visit, ticket)
+
+
+def step_typed(visit: Visit, ticket: str) -> SecondStep:
+    """Up to six signs are meant for the app's code, more for one on paper."""
     typed = visit.form.text("code")
     if len(typed.replace(" ", "")) <= _DIGITS:
-        return SecondStep(ticket=ticket, code=typed, device=device)
-    return SecondStep(ticket=ticket, recovery_code=typed, device=device)
+        return SecondStep(ticket=ticket, code=typed, device=visit.device)
+    return SecondStep(ticket=ticket, recovery_code=typed, device=visit.device)
 
 
 @form("/sign-in/passkey")
