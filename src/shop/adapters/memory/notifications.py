@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from shop.core.kernel.errors import Malformed, StaleWrite
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import EmailId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.notifications.model import Email, EmailNotFound
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport
 
@@ -65,12 +64,10 @@ class MemoryEmailReads(EmailReads):
             if which.status in {None, email.status}
             and which.recipient.lower() in {"", email.to.lower()}
         ]
-        if cursor:
-            after = _after(cursor)
+        if (after := last_id(cursor)) is not None:
             found = [email for email in found if email.id < after]
         found.sort(key=lambda email: email.id, reverse=True)
-        shown = tuple(found[:limit])
-        return Page(shown, next_cursor=shown[-1].id.hex if len(found) > limit else None)
+        return paged(found, limit)
 
     async def due(self, now: datetime, limit: int) -> list[Email]:
         return _due(self._emails(), now)[:limit]
@@ -94,13 +91,6 @@ class MemoryMail(MailTransport):
 def _due(emails: Iterable[Email], now: datetime) -> list[Email]:
     due = [(email.next_try_at, email.id, email) for email in emails if email.next_try_at]
     return [email for at, _, email in sorted(due, key=lambda found: found[:2]) if at <= now]
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError as error:
-        raise Malformed("This cursor is none of ours.", field="cursor") from error
 
 
 def _known(email: Email | None) -> Email:

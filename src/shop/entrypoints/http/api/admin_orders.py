@@ -22,8 +22,8 @@ from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import Refund
 from shop.core.users.postal import line
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.api.orders import (
-    Limit,
     OrderPage,
     attempt_of,
     encode_order,
@@ -81,7 +81,7 @@ class AdminOrderController(Controller):
         placed_from: FromQuery[date | None] = None,
         placed_until: FromQuery[date | None] = None,
         limit: Limit = 24,
-        cursor: FromQuery[str | None] = None,
+        cursor: Cursor = None,
     ) -> OrderPage:
         """All orders, newest first; `q` is the beginning of a number or an e-mail address."""
         which = OrderFilter(

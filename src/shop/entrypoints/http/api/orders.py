@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
@@ -23,6 +23,7 @@ from shop.core.kernel.page import Page
 from shop.core.orders.model import Order, OrderState, ReturnedItem
 from shop.core.payments.model import UNPAID, Payment, PaymentState, Refund
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.api.live import follow
 from shop.entrypoints.http.api.views import CheckoutView, OrderView, TimelineView, TrackingView
 from shop.entrypoints.http.edge import LameDuck
@@ -36,8 +37,6 @@ _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
 _LINK = {200: ResponseSpec(CheckoutView, description="The order, and where to pay now.")}
 _RETURN = {201: ResponseSpec(OrderView, description="The order, with the wish noted.")}
 _PDF = "application/pdf"
-
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
 class OrderPage(Struct):
@@ -96,7 +95,7 @@ class OrderController(Controller):
         caller: Caller,
         lookup: Given[OrderLookup],
         limit: Limit = 24,
-        cursor: FromQuery[str | None] = None,
+        cursor: Cursor = None,
     ) -> OrderPage:
         """The caller's orders, newest first."""
         return page_of(await lookup.mine(caller, limit, cursor))
