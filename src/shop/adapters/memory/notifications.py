@@ -1,11 +1,11 @@
 """Mails in memory, and a post that only keeps them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, due_now, taken
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import EmailId
 from shop.core.kernel.page import Page, last_id, paged
@@ -44,10 +44,7 @@ class MemoryEmails(Emails):
         return saved
 
     async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
-        table = self._uow.table("emails")
-        taken = [replace(one, next_try_at=until) for one in _due(table.values(), now)[:limit]]
-        table.update({one.id: one for one in taken})
-        return taken
+        return taken(self._uow.table("emails"), "next_try_at", now, until, limit)
 
 
 class MemoryEmailReads(EmailReads):
@@ -70,7 +67,7 @@ class MemoryEmailReads(EmailReads):
         return paged(found, limit)
 
     async def due(self, now: datetime, limit: int) -> list[Email]:
-        return _due(self._emails(), now)[:limit]
+        return due_now(self._store.table("emails"), "next_try_at", now, limit)
 
     def _emails(self) -> list[Email]:
         return list(self._store.table("emails").values())
@@ -86,11 +83,6 @@ class MemoryMail(MailTransport):
 
     async def send(self, email: Email) -> None:
         self.sent[email.id] = email
-
-
-def _due(emails: Iterable[Email], now: datetime) -> list[Email]:
-    due = [(email.next_try_at, email.id, email) for email in emails if email.next_try_at]
-    return [email for at, _, email in sorted(due, key=lambda found: found[:2]) if at <= now]
 
 
 def _known(email: Email | None) -> Email:
