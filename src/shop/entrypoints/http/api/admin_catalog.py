@@ -225,5 +225,4 @@ class AdminCatalogController(Controller):
             digest=await digest_of(request),
         )
         reply = await stockroom.adjust(caller, command)
-        replayed = ((b"idempotent-replayed", b"true"),) if reply.replayed else ()
-        return Answer(reply.body, *replayed, status=201)
+        return Answer.once(reply.body, replayed=reply.replayed, status=201)

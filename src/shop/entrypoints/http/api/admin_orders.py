@@ -27,7 +27,6 @@ from shop.entrypoints.http.api.orders import (
     OrderPage,
     attempt_of,
     encode_order,
-    json_answer,
     page_of,
 )
 from shop.entrypoints.http.api.views import OrderView, RefundView
@@ -101,7 +100,7 @@ class AdminOrderController(Controller):
         """Packed: it waits for the carrier."""
         attempt = await _attempt(request, caller)
         body, replayed = await fulfilment.pack(caller, OrderId(order_id), encode_order, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/ship", status_code=200, responses=_ORDER)
     @served
@@ -122,7 +121,7 @@ class AdminOrderController(Controller):
         body, replayed = await fulfilment.ship(
             caller, OrderId(order_id), parcel, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/deliver", status_code=200, responses=_ORDER)
     @served
@@ -136,7 +135,7 @@ class AdminOrderController(Controller):
         """Delivered; cash on delivery counts as paid with it."""
         attempt = await _attempt(request, caller)
         body, replayed = await fulfilment.deliver(caller, OrderId(order_id), encode_order, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -154,7 +153,7 @@ class AdminOrderController(Controller):
         body, replayed = await cancellation.by_staff(
             caller, OrderId(order_id), reason, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/tracking-events", status_code=201, responses=_TRACKED)
     @served
@@ -177,7 +176,7 @@ class AdminOrderController(Controller):
         body, replayed = await fulfilment.track(
             caller, OrderId(order_id), seen, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
     @post("/{order_id:uuid}/refunds", status_code=201, responses=_REFUND)
     @served
@@ -199,7 +198,7 @@ class AdminOrderController(Controller):
         )
         attempt = await _attempt(request, caller)
         body, replayed = await refunding.request(caller, command, _encode_refund, attempt)
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
 
 class AdminRefundController(Controller):

@@ -32,7 +32,6 @@ from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.http.served import Given, HttpRequest, caller_of, served
 from shop.ports.documents import Documents
 
-_REPLAYED = (b"idempotent-replayed", b"true")
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
 _LINK = {200: ResponseSpec(CheckoutView, description="The order, and where to pay now.")}
 _RETURN = {201: ResponseSpec(OrderView, description="The order, with the wish noted.")}
@@ -66,10 +65,6 @@ def encode_order(order: Order, payments: Sequence[Payment], refunds: Sequence[Re
 async def attempt_of(request: HttpRequest, who: str) -> Attempt | None:
     key = key_of(request, who)
     return Attempt(key=key, digest=await digest_of(request)) if key else None
-
-
-def json_answer(body: bytes, *, replayed: bool, status: int = 200) -> Answer:
-    return Answer(body, *([_REPLAYED] if replayed else []), status=status)
 
 
 def view_of(account: Account) -> OrderView:
@@ -170,7 +165,7 @@ class OrderController(Controller):
         visitor = tokens.visitor(request, caller, OrderId(order_id))
         attempt = await attempt_of(request, visitor.name)
         body, replayed = await links.renew(visitor, OrderId(order_id), _encode_link, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -188,7 +183,7 @@ class OrderController(Controller):
         body, replayed = await cancellation.by_customer(
             visitor, OrderId(order_id), encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/returns", status_code=201, responses=_RETURN)
     @served
@@ -212,7 +207,7 @@ class OrderController(Controller):
         body, replayed = await fulfilment.ask_return(
             visitor, OrderId(order_id), wish, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
     @get("/{order_id:uuid}/invoice.pdf", media_type=_PDF)
     @served
