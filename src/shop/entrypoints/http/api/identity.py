@@ -285,10 +285,10 @@ class IdentityController(Controller):
         await reset.confirm(command)
 
 
-async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None:
-    """Move a guest's lines to the customer who signs in; what goes wrong keeps nobody out."""
-    if token is None:
-        return
+async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> bool:
+    """Whether a guest's lines moved to who signs in; what goes wrong keeps nobody out."""
+    if not token:
+        return False
     try:
         merge = MergeGuest(
             owner=person_name(user_id), guest=guest_name(token), correlation=correlation.get()
@@ -296,3 +296,5 @@ async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None
         await carts.ask(merge)
     except ShopError as error:
         log.warning("cart_not_merged", code=error.code)
+        return False
+    return True

@@ -15,10 +15,9 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from shop.core.checkout.carts import MergeGuest, PricedCart
+from shop.core.checkout.carts import PricedCart
 from shop.core.checkout.once import Attempt
 from shop.core.kernel.access import NOBODY, Caller, Permission
-from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
 from shop.core.users.browsers import KnownBrowsers
@@ -30,6 +29,7 @@ from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.tickets import Ticket
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
+from shop.entrypoints.http.api.identity import keep_cart
 from shop.entrypoints.http.served import HttpRequest, address_of
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.front import Front
@@ -125,13 +125,9 @@ class Visit:
         await self._introduce(before)
         self._seen = self.new_secret()
         self.hold("visitor", self._seen)
-        guest = self.held("cart")
-        owner, left = owner_of(self.caller, None), owner_of(NOBODY, guest or None)
-        if owner is not None and left is not None:
-            command = MergeGuest(owner=owner.name, guest=left.name, correlation=correlation.get())
-            with suppress(ShopError):  # the guest's cart stays, and comes along next time
-                await self.front.cart_desk.ask(command)
-                self.hold("cart", "", 0)
+        moved = await keep_cart(self.front.cart_desk, self.held("cart"), self.caller.known())
+        if moved:  # else the guest's cart stays, and comes along next time
+            self.hold("cart", "", 0)
 
     async def _introduce(self, before: Caller) -> None:
         """Let the browser be known to the account, and end what it was signed in to until now."""
