@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
+from shop.core.cart.model import MOST_OF_ONE
 from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment, ReturnWish
 from shop.core.checkout.links import PaymentLinks
@@ -50,7 +51,7 @@ class OrderTracking(Struct):
 
 class ReturnItemBody(Struct, forbid_unknown_fields=True):
     variant_id: UUID
-    quantity: Annotated[int, Meta(ge=1, le=99)] = 1
+    quantity: Annotated[int, Meta(ge=1, le=MOST_OF_ONE)] = 1
 
 
 class ReturnBody(Struct, forbid_unknown_fields=True):
