@@ -16,6 +16,8 @@ from bench.load import HOST, fetch, http
 
 ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 12.0
+START_SECONDS = 30.0
+QUIET_SECONDS = 15.0
 POLL = 0.005
 TICKS = os.sysconf("SC_CLK_TCK")
 OK = 200
@@ -122,15 +124,15 @@ class Server:
             if process.returncode is None:
                 process.kill()
 
-    async def answers(self, path: str, within: float = 30.0) -> None:
+    async def answers(self, path: str) -> None:
         """Return once `path` answers 200."""
-        deadline = perf_counter() + within
+        deadline = perf_counter() + START_SECONDS
         while perf_counter() < deadline:
             _ = self.pid
             if await self._answers_now(path):
                 return
             await asyncio.sleep(POLL)
-        raise BenchError(f"{path} gave no 200 within {within:g} s: {tail(self._log)}")
+        raise BenchError(f"{path} gave no 200 within {START_SECONDS:g} s: {tail(self._log)}")
 
     async def _answers_now(self, path: str) -> bool:
         with socket.socket() as probe:
@@ -154,9 +156,9 @@ class Server:
                 pids += map(int, children.read_text().split())
         return total / 1024
 
-    async def quiet(self, within: float = 15.0) -> bool:
+    async def quiet(self) -> bool:
         """Wait until work left over from an earlier load is done: under a tenth of a core."""
-        deadline = perf_counter() + within
+        deadline = perf_counter() + QUIET_SECONDS
         while perf_counter() < deadline:
             before, start = cpu_seconds(self.pid), perf_counter()
             await asyncio.sleep(0.3)

@@ -25,10 +25,10 @@ def main(target: Path) -> None:
     shutil.copytree(DOCS, target, ignore=_UNREAD)
     sources: set[Path] = set()
     for page in pages():
-        text = page.read_text(encoding="utf-8")
+        text = linked(page, page.read_text(encoding="utf-8"), sources)
         if page == DOCS / "index.md":
             text = _with_contents(text)
-        _write(target / page.relative_to(DOCS), linked(page, text, sources))
+        _write(target / page.relative_to(DOCS), text)
     for name, (_, text) in reference().items():
         _write(target / "reference" / f"{name}.md", text)
     for source in sources:
@@ -67,7 +67,7 @@ def linked(page: Path, text: str, sources: set[Path]) -> str:
 
     def led(link: re.Match[str]) -> str:
         picture, words, path = link[1], link[2], link[3]
-        if not path or re.match(r"[a-z]+:", path) or path.startswith("reference/"):
+        if not path or re.match(r"[a-z]+:", path):
             return link[0]
         aim = Path(os.path.normpath(page.parent / path))
         if not aim.exists() or not aim.is_relative_to(ROOT):

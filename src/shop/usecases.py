@@ -95,7 +95,7 @@ from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.metrics import Desks
 from shop.ports import mail
 from shop.ports.cart import CartCache
-from shop.ports.catalog import CatalogChanges, CatalogReads
+from shop.ports.catalog import CatalogReads
 from shop.ports.checkout import Answers
 from shop.ports.notifications import Post
 from shop.ports.payments import Gateway
@@ -300,20 +300,14 @@ class CatalogParts(Provider):
     exporting = provide(Exporting, scope=Scope.APP)
     import_register = provide(ImportRegister)
     import_run = provide(ImportRun)
+    suggesting = provide(Suggesting, scope=Scope.APP)
+    watch = provide(CatalogWatch, scope=Scope.APP)
 
     @provide(scope=Scope.APP)
     def terms(self, settings: Settings) -> CatalogTerms:
         return CatalogTerms(
             str(settings.site.currency), settings.tax.default_basis_points, str(settings.site.url)
         )
-
-    @provide(scope=Scope.APP)
-    def suggesting(self, reads: CatalogReads, changes: CatalogChanges) -> Suggesting:
-        return Suggesting(reads, changes)
-
-    @provide(scope=Scope.APP)
-    def watch(self, changes: CatalogChanges) -> CatalogWatch:
-        return CatalogWatch(changes)
 
     @provide(scope=Scope.APP)
     def cached(self, reads: CatalogReads, watch: CatalogWatch) -> CachedCatalog:
@@ -379,6 +373,7 @@ class DeskRoom(Provider):
     scope = Scope.APP
 
     duck = provide(LameDuck)
+    gauges = provide(Desks)
 
     @provide
     def streams(self) -> Streams:
@@ -387,10 +382,6 @@ class DeskRoom(Provider):
     @provide
     def maker(self) -> MakeDesk:
         return Desk
-
-    @provide
-    def gauges(self) -> Desks:
-        return Desks()
 
     @provide
     def carts(

@@ -175,11 +175,11 @@ class Browser:
         found: str = self.value(f"document.querySelector({json.dumps(selector)}).innerText")
         return found
 
-    def size(self, width: int, height: int = 900) -> None:
+    def size(self, width: int) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
-            height=height,
+            height=900,
             deviceScaleFactor=1,
             mobile=False,
         )

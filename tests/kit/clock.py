@@ -8,8 +8,8 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class ManualClock(Clock):
-    def __init__(self, time: datetime = NOON) -> None:
-        self.time = time
+    def __init__(self) -> None:
+        self.time = NOON
 
     def now(self) -> datetime:
         return self.time

@@ -22,8 +22,8 @@ BACK = "https://app.example.com/callback"
 VERIFIER = "a-verifier-of-forty-three-characters-or-more-than-that"
 
 
-def challenge(verifier: str = VERIFIER) -> str:
-    return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+def challenge() -> str:
+    return urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 
 
 async def a_client(container: AsyncContainer, **changes: Any) -> NewClient:

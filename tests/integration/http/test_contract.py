@@ -73,7 +73,7 @@ async def test_lists_come_in_pages_that_stay_right_while_rows_are_added(site: Sh
 async def test_every_list_of_the_api_has_its_shape(site: Shop) -> None:
     boss = await site.somebody("boss@example.com", Role.ADMIN)
     lists = ["products", "categories", "search/suggest?q=a", "addresses", "me/sessions", "orders"]
-    admin = ["admin/users", "admin/emails", "admin/orders"]
+    admin = ["admin/users", "admin/emails", "admin/orders", "admin/log"]
     for path in (*lists, *admin, "shipping-methods", "payment-methods"):
         page = await site.client.get(f"{API}/{path}", headers=boss)
         assert page.status_code == 200, path

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from dishka import AsyncContainer, Provider, Scope, provide
 
-from shop.adapters.memory.social import ScriptedProviders
 from shop.adapters.memory.store import MemoryStore
 from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import ProfileId
@@ -39,6 +38,7 @@ from shop.ports.users import Tokens, UserReads
 from shop.usecases import SocialParts
 from tests.kit.clock import ManualClock
 from tests.kit.people import PASSWORD, Letterbox, people
+from tests.kit.social import ScriptedProviders
 
 ASHA = Claimed(
     provider="acme",

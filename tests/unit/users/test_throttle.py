@@ -240,6 +240,8 @@ async def test_a_pause_says_how_long_it_is(throttle: Throttle, clock: ManualCloc
     with pytest.raises(TooManyFailures) as caught:
         await throttle.attempt("asha", "here", _right)
     assert caught.value.facts == {"retry_after": 2}
+    assert caught.value.detail == "Too many attempts. Please try again in 2 s."
+    assert TooManyFailures(timedelta(seconds=61)).detail.endswith("in 2 minutes.")
 
 
 async def test_what_has_no_address_counts_by_account_alone(throttle: Throttle) -> None:

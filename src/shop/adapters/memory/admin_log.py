@@ -1,14 +1,12 @@
 """What staff did, in memory."""
 
 from datetime import datetime
-from uuid import UUID
 
 from dishka import Provider, Scope, provide
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
 from shop.core.kernel.acts import Entry
-from shop.core.kernel.errors import Malformed
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.ports.admin_log import AdminLog, AdminLogReads, EntryFilter
 
 
@@ -29,11 +27,10 @@ class MemoryAdminLogReads(AdminLogReads):
         self._store = store
 
     async def page(self, which: EntryFilter, limit: int, cursor: str | None) -> Page[Entry]:
-        after = _after(cursor) if cursor else None
+        after = last_id(cursor)
         newest = sorted(self._store.table("admin_log").values(), key=lambda e: e.id, reverse=True)
         found = [e for e in newest if _fits(e, which) and (after is None or e.id < after)]
-        more = found[limit - 1].id.hex if len(found) > limit else None
-        return Page(tuple(found[:limit]), next_cursor=more)
+        return paged(found, limit)
 
 
 def _fits(entry: Entry, which: EntryFilter) -> bool:
@@ -44,13 +41,6 @@ def _fits(entry: Entry, which: EntryFilter) -> bool:
         and (which.since is None or entry.at >= which.since)
         and (which.before is None or entry.at < which.before)
     )
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError:
-        raise Malformed("This cursor is none of ours.", field="cursor") from None
 
 
 class MemoryLog(Provider):

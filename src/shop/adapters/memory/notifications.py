@@ -1,15 +1,14 @@
 """Mails in memory, and a post that only keeps them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from msgspec.structs import replace
 
-from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from shop.core.kernel.errors import Malformed, StaleWrite
+from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, due_now, taken
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import EmailId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.notifications.model import Email, EmailNotFound
 from shop.ports.mail import EmailFilter, EmailReads, Emails, MailTransport
 
@@ -45,10 +44,7 @@ class MemoryEmails(Emails):
         return saved
 
     async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Email]:
-        table = self._uow.table("emails")
-        taken = [replace(one, next_try_at=until) for one in _due(table.values(), now)[:limit]]
-        table.update({one.id: one for one in taken})
-        return taken
+        return taken(self._uow.table("emails"), "next_try_at", now, until, limit)
 
 
 class MemoryEmailReads(EmailReads):
@@ -65,15 +61,13 @@ class MemoryEmailReads(EmailReads):
             if which.status in {None, email.status}
             and which.recipient.lower() in {"", email.to.lower()}
         ]
-        if cursor:
-            after = _after(cursor)
+        if (after := last_id(cursor)) is not None:
             found = [email for email in found if email.id < after]
         found.sort(key=lambda email: email.id, reverse=True)
-        shown = tuple(found[:limit])
-        return Page(shown, next_cursor=shown[-1].id.hex if len(found) > limit else None)
+        return paged(found, limit)
 
     async def due(self, now: datetime, limit: int) -> list[Email]:
-        return _due(self._emails(), now)[:limit]
+        return due_now(self._store.table("emails"), "next_try_at", now, limit)
 
     def _emails(self) -> list[Email]:
         return list(self._store.table("emails").values())
@@ -89,18 +83,6 @@ class MemoryMail(MailTransport):
 
     async def send(self, email: Email) -> None:
         self.sent[email.id] = email
-
-
-def _due(emails: Iterable[Email], now: datetime) -> list[Email]:
-    due = [(email.next_try_at, email.id, email) for email in emails if email.next_try_at]
-    return [email for at, _, email in sorted(due, key=lambda found: found[:2]) if at <= now]
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError as error:
-        raise Malformed("This cursor is none of ours.", field="cursor") from error
 
 
 def _known(email: Email | None) -> Email:

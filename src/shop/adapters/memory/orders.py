@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from shop.core.kernel.errors import Malformed, StaleWrite
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import OrderId, UserId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.orders.model import Order, OrderNotFound
 from shop.ports.orders import Invoices, OrderFilter, OrderReads, Orders
 
@@ -79,12 +78,10 @@ class MemoryOrderReads(OrderReads):
 
     async def page(self, which: OrderFilter, limit: int, cursor: str | None) -> Page[Order]:
         found: list[Order] = [o for o in self._store.table("orders").values() if _fits(o, which)]
-        if cursor:
-            after = _after(cursor)
+        if (after := last_id(cursor)) is not None:
             found = [order for order in found if order.id < after]
         found.sort(key=lambda order: order.id, reverse=True)
-        shown = tuple(found[:limit])
-        return Page(shown, next_cursor=shown[-1].id.hex if len(found) > limit else None)
+        return paged(found, limit)
 
     async def overdue(self, now: datetime, limit: int) -> list[Order]:
         late: list[tuple[datetime, Order]] = [
@@ -105,13 +102,6 @@ def _fits(order: Order, which: OrderFilter) -> bool:
         and (which.placed_from is None or day >= which.placed_from)
         and (which.placed_until is None or day <= which.placed_until)
     )
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError as error:
-        raise Malformed("This cursor is none of ours.", field="cursor") from error
 
 
 def _known(order: Order | None) -> Order:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, Table
+from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, Table, due_now, taken
 from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import OrderId, PaymentId, RefundId
 from shop.core.payments.model import (
@@ -56,10 +56,7 @@ class MemoryPayments(Payments):
         return saved
 
     async def take_to_check(self, now: datetime, until: datetime, limit: int) -> list[Payment]:
-        table = self._uow.table("payments")
-        taken = [replace(one, check_at=until) for one in _to_check(table, now)[:limit]]
-        table.update({one.id: one for one in taken})
-        return taken
+        return taken(self._uow.table("payments"), "check_at", now, until, limit)
 
     def _claim(self, payment: Payment) -> None:
         """The gateway's id belongs to one payment."""
@@ -95,10 +92,7 @@ class MemoryRefunds(Refunds):
         return saved
 
     async def take_due(self, now: datetime, until: datetime, limit: int) -> list[Refund]:
-        table = self._uow.table("refunds")
-        taken = [replace(one, next_try_at=until) for one in _refunds_due(table, now)[:limit]]
-        table.update({one.id: one for one in taken})
-        return taken
+        return taken(self._uow.table("refunds"), "next_try_at", now, until, limit)
 
 
 class MemoryWebhookLog(WebhookLog):
@@ -144,7 +138,7 @@ class MemoryPaymentReads(PaymentReads):
         return found
 
     async def refunds_due(self, now: datetime, limit: int) -> list[Refund]:
-        return _refunds_due(self._store.table("refunds"), now)[:limit]
+        return due_now(self._store.table("refunds"), "next_try_at", now, limit)
 
     async def unlinked(self, before: datetime, limit: int) -> list[Payment]:
         return [
@@ -157,20 +151,10 @@ class MemoryPaymentReads(PaymentReads):
         ][:limit]
 
     async def to_check(self, now: datetime, limit: int) -> list[Payment]:
-        return _to_check(self._store.table("payments"), now)[:limit]
+        return due_now(self._store.table("payments"), "check_at", now, limit)
 
     def _payments(self) -> list[Payment]:
         return sorted(self._store.table("payments").values(), key=lambda one: one.id)
-
-
-def _to_check(table: Table, now: datetime) -> list[Payment]:
-    due = [(one.check_at, one.id, one) for one in table.values() if one.check_at]
-    return [one for at, _, one in sorted(due, key=lambda found: found[:2]) if at <= now]
-
-
-def _refunds_due(table: Table, now: datetime) -> list[Refund]:
-    due = [(one.next_try_at, one.id, one) for one in table.values() if one.next_try_at]
-    return [one for at, _, one in sorted(due, key=lambda found: found[:2]) if at <= now]
 
 
 def _of_orders(table: Table, order_ids: Iterable[OrderId]) -> dict[OrderId, list[Payment]]:

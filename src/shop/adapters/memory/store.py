@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from shop.core.kernel.acts import Act, Entry
 from shop.core.kernel.context import correlation as current
@@ -27,6 +30,19 @@ class MemoryStore:
     def table(self, name: str) -> Table:
         """What is committed. Readers use this; they change nothing."""
         return self.tables.setdefault(name, {})
+
+
+def due_now(table: Table, name: str, now: datetime, limit: int) -> list[Any]:
+    """Those whose time, in the field of that name, has come, the longest due first."""
+    timed = [(getattr(one, name), one.id, one) for one in table.values() if getattr(one, name)]
+    return [one for at, _, one in sorted(timed, key=lambda found: found[:2]) if at <= now][:limit]
+
+
+def taken(table: Table, name: str, now: datetime, until: datetime, limit: int) -> list[Any]:
+    """The same, put off until then."""
+    some = [replace(one, **{name: until}) for one in due_now(table, name, now, limit)]
+    table.update({one.id: one for one in some})
+    return some
 
 
 class MemoryUnitOfWork(UnitOfWork):

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from shop.adapters.memory.store import MemoryStore, MemoryUnitOfWork, Table
-from shop.core.kernel.errors import Malformed, StaleWrite
+from shop.core.kernel.errors import StaleWrite
 from shop.core.kernel.ids import AddressId, SessionId, UserId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.users.model import (
     Address,
     AddressNotFound,
@@ -160,14 +159,13 @@ class MemoryUserReads(UserReads):
         return _by_email(self._store.table("users"), key)
 
     async def page(self, text: str, limit: int, cursor: str | None) -> Page[User]:
-        before = _position(cursor)
+        before = last_id(cursor)
         start = text.casefold()
         found = sorted(self._store.table("users").values(), key=lambda u: u.id, reverse=True)
         found = [u for u in found if u.email.key.startswith(start)]
         total = len(found)
         found = [u for u in found if before is None or u.id < before]
-        more = found[limit - 1].id.hex if len(found) > limit else None
-        return Page(items=tuple(found[:limit]), next_cursor=more, total=total)
+        return paged(found, limit, total)
 
     async def addresses(self, user_id: UserId) -> list[Address]:
         return _addresses(self._store.table("addresses"), user_id)
@@ -215,12 +213,3 @@ def _forget(table: Table, before: datetime) -> int:
     for key in old:
         del table[key]
     return len(old)
-
-
-def _position(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(cursor)
-    except ValueError:
-        raise Malformed("This cursor is none of ours.", field="cursor") from None

@@ -3,19 +3,18 @@
 from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from dishka import Provider, Scope, provide
 from sqlalchemy import bindparam
 
+from shop.adapters.sql.conn import literally
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import admin_log
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.core.kernel.acts import Entry
-from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import UserId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.ports.admin_log import AdminLog, AdminLogReads, EntryFilter
 
 _FORGET = admin_log.delete().where(admin_log.c.at < bindparam("before"))
@@ -44,19 +43,18 @@ class SqlAdminLogReads(AdminLogReads):
     async def page(self, which: EntryFilter, limit: int, cursor: str | None) -> Page[Entry]:
         told: dict[str, Any] = {
             "user_id": which.user_id,
-            "action": _literally(which.action),
+            "action": literally(which.action),
             "object_id": which.object_id,
             "since": which.since,
             "before": which.before,
-            "after": _after(cursor) if cursor else None,
+            "after": last_id(cursor),
         }
         params = {name: value for name, value in told.items() if value}
         statement = _page(frozenset(params))
         rows = await self._database.read(
             lambda conn: conn.rows(statement, params | {"most": limit + 1})
         )
-        more = rows[limit - 1].id.hex if len(rows) > limit else None
-        return Page(tuple(map(_to_entry, rows[:limit])), next_cursor=more)
+        return paged([_to_entry(row) for row in rows], limit)
 
 
 @cache
@@ -65,18 +63,6 @@ def _page(names: frozenset[str]) -> sa.Select[Any]:
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
     newest = sa.select(admin_log).order_by(admin_log.c.id.desc())
     return newest.where(*conditions).limit(bindparam("most"))
-
-
-def _literally(text: str) -> str:
-    """Text in which LIKE finds no signs of its own."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError:
-        raise Malformed("This cursor is none of ours.", field="cursor") from None
 
 
 def _to_entry(row: Any) -> Entry:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import bindparam
 
+from shop.adapters.sql.conn import literally
 from shop.adapters.sql.option_counts import option_counts
 from shop.adapters.sql.products import TAG_LENGTH
 from shop.adapters.sql.tables import (
@@ -77,8 +78,7 @@ def params_of(which: ProductFilter) -> dict[str, Any]:
 
 def _escaped(text: str) -> str:
     """A pattern for LIKE ... ESCAPE '!' that matches the text anywhere, and only literally."""
-    plain = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return f"%{plain}%"
+    return f"%{literally(text)}%"
 
 
 _CAN_BE_BOUGHT = sa.and_(

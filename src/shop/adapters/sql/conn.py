@@ -53,6 +53,11 @@ def among(column: sa.ColumnElement[Any], name: str = "ids") -> sa.ColumnElement[
     return column.in_(bindparam(name, expanding=True))
 
 
+def literally(text: str) -> str:
+    """Text in which LIKE finds no signs of its own, with `escape="!"`."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
 def padded(values: Sequence[Any]) -> list[Any]:
     """Repeat the last value up to a power of two, so that few texts serve all lengths."""
     size = 1 << (len(values) - 1).bit_length()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -17,9 +16,8 @@ from shop.adapters.sql.queues import Queue
 from shop.adapters.sql.tables import emails
 from shop.adapters.sql.uow import SqlUnitOfWork
 from shop.adapters.sql.versioned import overwrite
-from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import EmailId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.notifications.model import Email, EmailNotFound, EmailStatus
 from shop.ports.mail import EmailFilter, EmailReads, Emails
 
@@ -107,13 +105,10 @@ class SqlEmailReads(EmailReads):
             params["status"] = which.status.value
         if which.recipient:
             params["recipient"] = which.recipient.lower()
-        if cursor:
-            params["after"] = _after(cursor)
+        if (after := last_id(cursor)) is not None:
+            params["after"] = after
         statement = _page(frozenset(params))
-        found = await self._emails(statement, params | {"most": limit + 1})
-        shown = tuple(found[:limit])
-        more = len(found) > limit
-        return Page(shown, next_cursor=shown[-1].id.hex if more else None)
+        return paged(await self._emails(statement, params | {"most": limit + 1}), limit)
 
     async def due(self, now: datetime, limit: int) -> list[Email]:
         return await self._emails(_DUE, {"now": now, "most": limit})
@@ -138,13 +133,6 @@ def _page(names: frozenset[str]) -> sa.Select[Any]:
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
     newest = sa.select(emails).order_by(emails.c.id.desc())
     return newest.where(*conditions).limit(bindparam("most"))
-
-
-def _after(cursor: str) -> UUID:
-    try:
-        return UUID(hex=cursor)
-    except ValueError as error:
-        raise Malformed("This cursor is none of ours.", field="cursor") from error
 
 
 def _known(row: Any) -> Email:

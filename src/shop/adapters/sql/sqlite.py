@@ -35,6 +35,7 @@ T = TypeVar("T")
 #: SQLite has no queue between processes: ask again every ~1 ms, for this many seconds.
 _BUSY_SECONDS = 5.0
 _READERS = 2
+_DURABLE = "synchronous=FULL"  # COMMIT waits for the disk
 
 # The driver knows numbers and text by heart. For these it looks for an adapter, and without one for
 # methods of their own, which takes longer than all the rest of binding them.
@@ -166,9 +167,8 @@ def _drive(work: Coroutine[Any, Any, T]) -> T:
 
 
 class SqliteDatabase(Database, Schema):
-    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._synchronous = synchronous
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = self._make_engine(read_only=False)
         self._writer = _Lane(self._engine, "sqlite-writer")
@@ -224,7 +224,7 @@ class SqliteDatabase(Database, Schema):
                 raise
         finally:
             if lazy:
-                await conn.tune(f"synchronous={self._synchronous}")
+                await conn.tune(_DURABLE)
         if not lazy:  # those move events; they make none
             for tell in self._tell:
                 tell()
@@ -271,7 +271,7 @@ class SqliteDatabase(Database, Schema):
         )
         pragmas = [
             "journal_mode=WAL",
-            f"synchronous={self._synchronous}",
+            _DURABLE,
             "foreign_keys=ON",
             "busy_timeout=0",
             # The log may have some 64 MiB before its pages are copied to the file. The writer waits

@@ -9,14 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from shop.adapters.sql.addresses import to_address
-from shop.adapters.sql.conn import Conn, Params, one
+from shop.adapters.sql.conn import Conn, Params, literally, one
 from shop.adapters.sql.database import Database
 from shop.adapters.sql.tables import addresses, sessions, users
 from shop.adapters.sql.users import to_session, to_user
 from shop.core.kernel.access import Role
-from shop.core.kernel.errors import Malformed
 from shop.core.kernel.ids import SessionId, UserId
-from shop.core.kernel.page import Page
+from shop.core.kernel.page import Page, last_id, paged
 from shop.core.users.model import Address, Session, User, UserNotFound, two_factors
 from shop.ports.users import Standing, UserReads
 
@@ -68,8 +67,8 @@ class SqlUserReads(UserReads):
         return None if row is None else to_user(row)
 
     async def page(self, text: str, limit: int, cursor: str | None) -> Page[User]:
-        start = _literally(text.casefold())
-        before = _position(cursor)
+        start = literally(text.casefold())
+        before = last_id(cursor) or _LAST
 
         async def work(conn: Conn) -> tuple[Sequence[Any], int]:
             which = {"start": start, "before": before, "most": limit + 1}
@@ -78,8 +77,7 @@ class SqlUserReads(UserReads):
             return rows, counted.total
 
         rows, total = await self._database.read(work)
-        more = rows[limit - 1].id.hex if len(rows) > limit else None
-        return Page(items=tuple(map(to_user, rows[:limit])), next_cursor=more, total=total)
+        return paged([to_user(row) for row in rows], limit, total)
 
     async def addresses(self, user_id: UserId) -> list[Address]:
         return [to_address(row) for row in await self._rows(_ADDRESSES, {"user_id": user_id})]
@@ -102,17 +100,3 @@ class SqlUserReads(UserReads):
 
     async def _rows(self, statement: sa.Executable, params: Params) -> list[Any]:
         return await self._database.read(lambda conn: conn.rows(statement, params))
-
-
-def _literally(text: str) -> str:
-    """Text in which LIKE finds no signs of its own."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
-def _position(cursor: str | None) -> UUID:
-    if cursor is None:
-        return _LAST
-    try:
-        return UUID(cursor)
-    except ValueError:
-        raise Malformed("This cursor is none of ours.", field="cursor") from None

@@ -69,7 +69,7 @@ class Cart(Struct, frozen=True, kw_only=True):
             return self.set_quantity(have.id, have.quantity + line.quantity, at)
         check_quantity(line.quantity)
         if len(self.lines) >= MOST_LINES:
-            raise CartFull("A cart holds at most 100 different items.", most=MOST_LINES)
+            raise CartFull(f"A cart holds at most {MOST_LINES} different items.", most=MOST_LINES)
         return replace(self, lines=(*self.lines, line), updated_at=at)
 
     def set_quantity(self, line_id: LineId, quantity: int, at: datetime) -> "Cart":

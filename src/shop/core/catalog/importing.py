@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from shop.core.catalog.exporting import at_home, outer_key, same_but_for_the_source
 from shop.core.catalog.model import (
+    LONGEST_TITLE,
     Image,
     Product,
     ProductStatus,
@@ -276,7 +277,7 @@ class Importing:
         return Product(
             id=old.id if old else ProductId(self._ids.new()),
             slug=old.slug if old else task.free_slug(taken),
-            title=source.title[:512],
+            title=source.title[:LONGEST_TITLE],
             status=status,
             description_html=source.description_html,
             brand=source.brand[:255],
@@ -317,7 +318,7 @@ class Importing:
             key=old.key if old else source.key,
             title=old.title
             if old and old.options == source.options
-            else " / ".join(value for _, value in source.options)[:512],
+            else " / ".join(value for _, value in source.options)[:LONGEST_TITLE],
             sku=source.sku[:255],
             options=source.options,
             price=source.price,

@@ -14,6 +14,8 @@ from shop.core.kernel.ids import CategoryId, ProductId, UserId, VariantId
 from shop.core.kernel.money import Money
 
 MOST_VARIANTS = 2048
+MOST_IMAGES = 250
+LONGEST_TITLE = 512
 MOST_DEPTH = 10
 
 

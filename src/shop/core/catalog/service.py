@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from shop.core.catalog.model import (
+    MOST_IMAGES,
     Category,
     CategoryInUse,
     CategoryLoop,
@@ -20,9 +21,8 @@ from shop.core.catalog.model import (
     SlugTaken,
 )
 from shop.core.catalog.pictures import MOST_BYTES, NotAPicture, recognise
-from shop.core.catalog.shelving import SLUG_LENGTH
 from shop.core.catalog.variants import VariantDraft, arranged
-from shop.core.catalog.words import SLUG_MOST, slug_of, suffixed
+from shop.core.catalog.words import CATEGORY_SLUG_MOST, SLUG_MOST, slug_of, suffixed
 from shop.core.kernel.access import Caller, Permission
 from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import CategoryId, ProductId
@@ -32,7 +32,6 @@ from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
 _BATCH = 50
-_MOST_IMAGES = 250
 
 
 class CatalogTerms(Struct, frozen=True):
@@ -166,7 +165,7 @@ class Gallery:
         """Raises `NotAPicture` for anything but PNG, JPEG, WebP and GIF up to 8 MiB."""
         caller.require(Permission.CATALOG_WRITE)
         if len(body) > MOST_BYTES:
-            raise NotAPicture("A picture has at most 8 MiB.")
+            raise NotAPicture(f"A picture has at most {MOST_BYTES >> 20} MiB.")
         found = recognise(body)
         async with self._uow.begin():
             await self._products.get(product_id)
@@ -176,8 +175,8 @@ class Gallery:
         image = Image(url=f"/media/{key}", alt=alt, width=found.width, height=found.height)
         async with self._uow.begin():
             old = await self._products.get(product_id)
-            if len(old.images) >= _MOST_IMAGES:
-                raise Invalid(f"A product has at most {_MOST_IMAGES} images.")
+            if len(old.images) >= MOST_IMAGES:
+                raise Invalid(f"A product has at most {MOST_IMAGES} images.")
             images = (*(one for one in old.images if one.url != image.url), image)
             product, updated = old.changed(self._clock.now(), replace(old, images=images))
             await self._products.save([product])
@@ -268,9 +267,9 @@ class CategoryKeeping:
             parent.id == old.id or (old.path and parent.path.startswith(f"{old.path}/"))
         ):
             raise CategoryLoop("A category cannot stand below itself.")
-        slug = old.slug or slug_of(name, SLUG_LENGTH) or old.id.hex
+        slug = old.slug or slug_of(name, CATEGORY_SLUG_MOST) or old.id.hex
         if isinstance(draft.slug, str):
-            if not draft.slug or slug_of(draft.slug, SLUG_LENGTH) != draft.slug:
+            if not draft.slug or slug_of(draft.slug, CATEGORY_SLUG_MOST) != draft.slug:
                 raise Malformed(
                     "A slug has lower-case letters, digits and hyphens.", field="slug", kind="slug"
                 )

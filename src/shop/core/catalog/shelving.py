@@ -6,11 +6,9 @@ from hashlib import sha256
 import msgspec
 
 from shop.core.catalog.model import MOST_DEPTH, Category
-from shop.core.catalog.words import fold, slug_of, suffixed
+from shop.core.catalog.words import CATEGORY_SLUG_MOST, fold, slug_of, suffixed
 from shop.core.kernel.ids import CategoryId
 from shop.ports.system import Ids
-
-SLUG_LENGTH = 60
 
 
 class Shelving:
@@ -43,10 +41,10 @@ class Shelving:
         return at.id if at else None
 
     def _make(self, parent: Category | None, name: str, key: bytes) -> Category:
-        slug = slug_of(name, SLUG_LENGTH) or suffixed("", key)
+        slug = slug_of(name, CATEGORY_SLUG_MOST) or suffixed("", key)
         path = f"{parent.path}/{slug}" if parent else slug
         if path in self._paths:
-            slug = suffixed(slug, key, SLUG_LENGTH)
+            slug = suffixed(slug, key, CATEGORY_SLUG_MOST)
             path = f"{parent.path}/{slug}" if parent else slug
         made = Category(
             id=CategoryId(self._ids.new()),

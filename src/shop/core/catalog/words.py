@@ -9,8 +9,9 @@ from anyascii import anyascii
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 _NO_WORD = re.compile(r"[^\w%&+#.'-]+")
 _MOST_WORDS = 8
-#: Characters that a product's address has at most.
+#: Characters of a product's own part of its address, and of a category's.
 SLUG_MOST = 255
+CATEGORY_SLUG_MOST = 60
 
 
 def slug_of(text: str, most: int = 120) -> str:

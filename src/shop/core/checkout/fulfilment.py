@@ -97,13 +97,7 @@ class Fulfilment:
         )
 
     async def take_back(
-        self,
-        caller: Caller,
-        order_id: OrderId,
-        answer: Answer,
-        attempt: Attempt | None = None,
-        *,
-        restock: bool,
+        self, caller: Caller, order_id: OrderId, answer: Answer, *, restock: bool
     ) -> Answered:
         """All goods came back; `restock` puts them where they can be sold again."""
         caller.require(Permission.ORDERS_WRITE)
@@ -114,9 +108,7 @@ class Fulfilment:
             if restock:
                 books.give_back(before)
 
-        return await self._steps.take(
-            order_id, change, answer, attempt, staff=(caller, "order.return")
-        )
+        return await self._steps.take(order_id, change, answer, staff=(caller, "order.return"))
 
     async def track(
         self,

@@ -22,7 +22,7 @@ from shop.ports.inventory import Shelf
 from shop.ports.system import Clock, Ids
 from shop.ports.uow import UnitOfWork
 
-_MOST = 10**9
+MOST_MOVED = 10**9
 
 
 class UnknownVariant(NotFound):
@@ -71,7 +71,7 @@ class Stockroom:
     async def adjust(self, caller: Caller, command: Adjust) -> Reply:
         """Add to what lies on the shelf. Raises `OutOfStock` when held goods would be missing."""
         caller.require(Permission.INVENTORY_WRITE)
-        if not 0 < abs(command.delta) <= _MOST:
+        if not 0 < abs(command.delta) <= MOST_MOVED:
             raise Malformed(
                 "The difference must not be 0, nor beyond a thousand million.",
                 field="delta",

@@ -60,7 +60,7 @@ class Mailer:
         self._clock = clock
         self._ids = ids
 
-    async def send_due(self, limit: int = MAILS) -> int:
+    async def send_due(self) -> int:
         """Hand the mails that are due to the post, and record how that went; returns how many.
 
         Those that come meanwhile wait for the next round, to share its commits.
@@ -68,7 +68,7 @@ class Mailer:
         before that it is being sent, so that a crash in between is seen afterwards.
         """
         sent = 0
-        while sent < limit and await self._reads.due(self._clock.now(), 1):
+        while sent < MAILS and await self._reads.due(self._clock.now(), 1):
             taken = await self._units.run(self._take())
             some = [email for email in taken if email.status in WAITING]
             outcomes = await asyncio.gather(*(self._try(email) for email in some))

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from math import ceil
 from typing import TypeVar
 
 from msgspec import Struct
@@ -124,12 +123,8 @@ class FactorGuard:
             return ProofNeeded("Please give your password, or a code of your second factor.")
         passed = self._proving.recovery(factors, code, now)
         if passed is None:  # no code on paper, which nobody guesses: it may be of the app
-            pause = factors.wait(now).total_seconds() if self._throttled else 0
-            if pause:
-                wait = ceil(pause)
-                return TooManyFailures(
-                    f"Too many attempts; please wait {wait} s.", retry_after=wait
-                )
+            if self._throttled and (wait := factors.wait(now)):
+                return TooManyFailures(wait)
             passed = self._of_app(factors, code, now)
         if passed is None:
             await self._changes.store(user, factors.fail(now))

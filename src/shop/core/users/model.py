@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import ClassVar
 
 from msgspec import Struct
@@ -75,6 +76,11 @@ class BadCredentials(Unauthenticated):
 
 class TooManyFailures(Limited):
     """`code` is that of every limit."""
+
+    def __init__(self, wait: timedelta) -> None:
+        seconds = ceil(wait.total_seconds())
+        span = f"{seconds} s" if seconds <= 60 else f"{ceil(seconds / 60)} minutes"  # noqa: PLR2004
+        super().__init__(f"Too many attempts. Please try again in {span}.", retry_after=seconds)
 
 
 class TokenInvalid(ShopError):

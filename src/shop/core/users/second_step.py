@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -86,10 +85,8 @@ class SecondSteps:
         # Nobody guesses what is on paper or in a key: the owner comes in by it whatever a thief
         # of the password does. A ticket stands few tries of anything.
         guessable = command.code is not None
-        pause = factors.wait(now).total_seconds() if guessable and self._throttled else 0
-        if pause:
-            wait = ceil(pause)
-            return TooManyFailures(f"Too many attempts; please wait {wait} s.", retry_after=wait)
+        if guessable and self._throttled and (wait := factors.wait(now)):
+            return TooManyFailures(wait)
         passed = self._check(factors, command, ticket, now)
         if passed is None:
             failed = factors.fail(now) if guessable else factors

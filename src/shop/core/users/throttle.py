@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
-from math import ceil
 from weakref import WeakValueDictionary
 
 from msgspec import Struct
@@ -138,7 +137,7 @@ class Throttle:
         wait = await self._claim(attempt, pauses)
         if wait:
             await self._take_back(attempt)
-            raise _refusal(wait)
+            raise TooManyFailures(wait)
         return attempt
 
     async def _count(self, key: str) -> int:
@@ -190,11 +189,6 @@ class Throttle:
             (ACCOUNT, _key(ACCOUNT.name, account)),
             (ADDRESS, _key(ADDRESS.name, place)),
         ]
-
-
-def _refusal(wait: timedelta) -> TooManyFailures:
-    seconds = ceil(wait.total_seconds())
-    return TooManyFailures(f"Too many attempts; please wait {seconds} s.", retry_after=seconds)
 
 
 def _key(*parts: str) -> str:

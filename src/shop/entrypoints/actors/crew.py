@@ -51,16 +51,17 @@ class Member(Struct):
     crashes: deque[float] = field(default_factory=deque)
 
 
+_LIMITS = Limits()
+
+
 class Crew:
     def __init__(
         self,
         members: Sequence[Member],
         *,
-        limits: Limits = Limits(),
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._members = members
-        self._limits = limits
         self._chance = chance
         self._lifeline, self._life = os.pipe()
         self._words_in, self._words = os.pipe()
@@ -110,15 +111,15 @@ class Crew:
         now = monotonic()
         if code:
             member.crashes.append(now)
-        while member.crashes and member.crashes[0] < now - self._limits.within:
+        while member.crashes and member.crashes[0] < now - _LIMITS.within:
             member.crashes.popleft()
         crashes = len(member.crashes)
-        if crashes >= self._limits.crashes:
+        if crashes >= _LIMITS.crashes:
             log.error("worker_failed", worker=member.name, exit_code=code)
             self._code = 1
             self._end()
             return
-        pause = self._limits.delay(max(0, crashes - 1), self._chance())
+        pause = _LIMITS.delay(max(0, crashes - 1), self._chance())
         member.due = now + pause
         log.warning("worker_ended", worker=member.name, exit_code=code, restart_in=pause)
 

@@ -16,8 +16,8 @@ class Every:
 
     Work that returns how much it did is repeated at once until that is less than `full`, so a queue
     is emptied without pauses. The pause begins when the work has ended and is cut or stretched by
-    up to `jitter` of itself, so that replicas drift apart. An error of the work crashes the actor,
-    but for a lost race, which ends the round.
+    up to a tenth, so that replicas drift apart. An error of the work crashes the actor, but for a
+    lost race, which ends the round.
     """
 
     def __init__(
@@ -27,14 +27,12 @@ class Every:
         work: Callable[[], Awaitable[int | None]],
         *,
         full: int = 1,
-        jitter: float = 0.1,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self._seconds = seconds
         self._work = work
         self._full = full
-        self._jitter = jitter
         self._chance = chance
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
@@ -71,7 +69,7 @@ class Every:
             return 0
 
     async def _rest(self) -> None:
-        pause = self._seconds * (1.0 + self._jitter * (2.0 * self._chance() - 1.0))
+        pause = self._seconds * (0.9 + 0.2 * self._chance())
         try:
             async with asyncio.timeout(pause):
                 await self._woken.wait()

@@ -1,16 +1,13 @@
 """`shop migrate`."""
 
-import asyncio
+from typing import Any
 
 import click
 
-from shop.core.kernel.errors import ShopError
-from shop.entrypoints import logs
-from shop.entrypoints.cli.common import Failure, with_settings
+from shop.entrypoints.cli.common import in_bare_container, with_settings
 from shop.ports.bus import Topics
 from shop.ports.system import Schema
 from shop.settings import Settings
-from shop.wiring import make_container
 
 
 @click.command()
@@ -20,21 +17,13 @@ def migrate(settings: Settings) -> None:
 
     Harmless when all is there already.
     """
-    logs.configure(settings.log.format, level=settings.log.level)
 
-    async def main() -> None:
-        container = make_container(settings)
-        try:
-            schema: Schema = await container.get(Schema)
-            changed = await schema.migrate()
-            click.echo("The database was migrated." if changed else "The database is up to date.")
-            topics: Topics = await container.get(Topics)
-            for line in await topics.migrate():
-                click.echo(line)
-        finally:
-            await container.close()
+    async def work(container: Any) -> None:
+        schema: Schema = await container.get(Schema)
+        changed = await schema.migrate()
+        click.echo("The database was migrated." if changed else "The database is up to date.")
+        topics: Topics = await container.get(Topics)
+        for line in await topics.migrate():
+            click.echo(line)
 
-    try:
-        asyncio.run(main())
-    except ShopError as error:
-        raise Failure(error.detail) from None
+    in_bare_container(settings, work)

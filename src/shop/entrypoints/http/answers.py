@@ -8,6 +8,7 @@ from litestar.types import Receive, Scope, Send
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
+_REPLAYED = (b"idempotent-replayed", b"true")
 
 Header = tuple[bytes, bytes]
 
@@ -30,6 +31,11 @@ class Answer:
     @classmethod
     def of(cls, view: Any, *headers: Header, status: int = 200) -> "Answer":
         return cls(_encode(view), *headers, status=status)
+
+    @classmethod
+    def once(cls, body: bytes, *, replayed: bool, status: int = 200) -> "Answer":
+        """To a request with an idempotency key: `replayed` says that it was answered before."""
+        return cls(body, *([_REPLAYED] if replayed else []), status=status)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         await send(

@@ -26,6 +26,10 @@ Check = Callable[[], Awaitable[object]]
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _ALIVE = b'{"status":"ok"}'
+_CHECK_SECONDS = 2.0
+_ANSWER_SECONDS = 5.0
+#: Connections at once; whoever comes then is not answered.
+_MOST = 64
 _HANGS = b'{"status":"a worker does not answer"}'
 
 
@@ -35,10 +39,9 @@ class Readiness:
     A crashing consumer is shown, but keeps nobody from shopping: it does not make us unready.
     """
 
-    def __init__(self, health: Mapping[str, Health], *, timeout: float = 2.0) -> None:
+    def __init__(self, health: Mapping[str, Health]) -> None:
         self.stopping = False
         self._health = health
-        self._timeout = timeout
         self._checks: dict[str, Check] = {}
 
     def check(self, name: str, check: Check) -> None:
@@ -69,7 +72,7 @@ class Readiness:
 
     async def _ask(self, name: str, check: Check) -> str:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_CHECK_SECONDS):
                 await check()
         except TimeoutError:
             return "timeout"
@@ -115,18 +118,9 @@ class Ops:
 
     name = "ops"
 
-    def __init__(
-        self,
-        claimed: socket.socket,
-        teller: Teller,
-        *,
-        timeout: float = 5.0,
-        most: int = 64,
-    ) -> None:
+    def __init__(self, claimed: socket.socket, teller: Teller) -> None:
         self._claimed = claimed
         self._teller = teller
-        self._timeout = timeout
-        self._most = most
         self._open = 0
 
     @property
@@ -137,7 +131,7 @@ class Ops:
     async def run(self) -> None:
         # A copy, because the server closes its socket, and a restarted actor needs another.
         server = await asyncio.start_server(
-            self._serve, sock=self._claimed.dup(), limit=8192, backlog=self._most
+            self._serve, sock=self._claimed.dup(), limit=8192, backlog=_MOST
         )
         try:
             await asyncio.Event().wait()
@@ -147,8 +141,8 @@ class Ops:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
-            if self._open <= self._most:
-                async with asyncio.timeout(self._timeout):
+            if self._open <= _MOST:
+                async with asyncio.timeout(_ANSWER_SECONDS):
                     writer.write(await self._answer(reader))
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

@@ -49,6 +49,11 @@ def caller_of(request: HttpRequest) -> Coroutine[Any, Any, Caller]:
     return auth.caller(header(request.scope, b"authorization"))
 
 
+def address_of(request: HttpRequest) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
+
+
 def served(route: Route) -> Route:
     """Fill the `Given[...]` and `Caller` parameters of a route.
 

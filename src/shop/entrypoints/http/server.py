@@ -95,12 +95,17 @@ def shut_the_door(address: tuple[str, int]) -> int:
     return found
 
 
+#: Seconds of a drain: of answers that close their connection, and for requests on their way.
+_LAME = 0.5
+_SETTLE = 0.75
+
+
 class HttpServer:
     """Serves the app on a claimed address until drained.
 
-    Draining makes the app's answers close their connections for `lame` seconds, because a
+    Draining makes the app's answers close their connections for half a second, because a
     keep-alive connection that is closed under its next request loses it. Then no new connection is
-    taken, those just taken have `settle` seconds to send their request, as a phone far away needs,
+    taken, those just taken have a moment to send their request, as a phone far away needs,
     and the busy ones have `patience` seconds to end.
     """
 
@@ -112,15 +117,11 @@ class HttpServer:
         claimed: socket.socket,
         *,
         duck: LameDuck,
-        lame: float = 0.5,
-        settle: float = 0.75,
         patience: float = 3.0,
     ) -> None:
         self._app = app
         self._claimed = claimed
         self._duck = duck
-        self._lame = lame
-        self._settle = settle
         self._patience = patience
         self._server: Server | None = None
         self._serving: asyncio.Future[None] | None = None
@@ -155,9 +156,9 @@ class HttpServer:
 
     async def drain(self) -> None:
         self._duck.begin()
-        await asyncio.sleep(self._lame)
+        await asyncio.sleep(_LAME)
         shut_the_door(self.address)
-        await asyncio.sleep(self._settle)
+        await asyncio.sleep(_SETTLE)
         await self._stop(self._patience)
 
     async def _stop(self, patience: float) -> None:

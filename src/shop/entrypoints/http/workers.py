@@ -25,9 +25,8 @@ class Workers(Teller):
     connections goes to the others. One that is there and does not answer hangs.
     """
 
-    def __init__(self, ports: Mapping[str, int], *, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
-        self._timeout = timeout
 
     async def alive(self) -> bool:
         return all((await self._ask("/healthz")).values())
@@ -58,7 +57,7 @@ class Workers(Teller):
 
     async def _get(self, port: int, path: str) -> bytes | None:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_TIMEOUT):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 try:
                     writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())

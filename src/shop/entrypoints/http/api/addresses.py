@@ -10,8 +10,15 @@ from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import AddressId
 from shop.core.users.addresses import AddressBook, AddressChange
 from shop.core.users.model import Address
-from shop.entrypoints.http.api.bodies import AddressBody
-from shop.entrypoints.http.api.fields import Line, OptionalLine, Phone, Short, Street
+from shop.entrypoints.http.api.bodies import (
+    AddressBody,
+    Country,
+    Line,
+    Phone,
+    State,
+    Street,
+    Zipcode,
+)
 from shop.entrypoints.http.served import Given, served
 
 
@@ -22,9 +29,9 @@ class AddressPatch(Struct, forbid_unknown_fields=True):
     phone: Phone | UnsetType = UNSET
     street: Street | UnsetType = UNSET
     city: Line | UnsetType = UNSET
-    state: OptionalLine | UnsetType = UNSET
-    zipcode: Short | UnsetType = UNSET
-    country: Short | UnsetType = UNSET
+    state: State | UnsetType = UNSET
+    zipcode: Zipcode | UnsetType = UNSET
+    country: Country | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
 
     def change(self) -> AddressChange:

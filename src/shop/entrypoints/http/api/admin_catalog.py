@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody, MultipartBody
 from msgspec import Struct
 
 from shop.core.catalog.imports import ImportRegister, StartImport
-from shop.core.catalog.model import Image
+from shop.core.catalog.model import LONGEST_TITLE, Image
 from shop.core.catalog.pictures import MOST_BYTES
 from shop.core.catalog.service import Assortment, CategoryKeeping, Gallery
 from shop.core.catalog.stockist import Stockist
@@ -137,7 +137,7 @@ class AdminCatalogController(Controller):
     ) -> Image:
         """Upload a picture; its first bytes, not its name, say what it is."""
         body = await data.file.read(MOST_BYTES + 1)
-        return await gallery.add(caller, ProductId(product_id), body, data.alt[:512])
+        return await gallery.add(caller, ProductId(product_id), body, data.alt[:LONGEST_TITLE])
 
     @post("/categories", status_code=201)
     @served
@@ -227,5 +227,4 @@ class AdminCatalogController(Controller):
             digest=await digest_of(request),
         )
         reply = await stockroom.adjust(caller, command)
-        replayed = ((b"idempotent-replayed", b"true"),) if reply.replayed else ()
-        return Answer(reply.body, *replayed, status=201)
+        return Answer.once(reply.body, replayed=reply.replayed, status=201)

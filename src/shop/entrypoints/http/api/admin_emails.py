@@ -12,6 +12,7 @@ from shop.core.kernel.access import Caller
 from shop.core.kernel.ids import EmailId
 from shop.core.notifications.model import Email, EmailStatus
 from shop.core.notifications.service import MailRoom
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.idempotency import key_of
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.mail import EmailFilter
@@ -80,8 +81,8 @@ class EmailAdminController(Controller):
         room: Given[MailRoom],
         status: FromQuery[EmailStatus | None] = None,
         recipient: Annotated[str, QueryParameter(max_length=320)] = "",
-        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 24,
-        cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+        limit: Limit = 24,
+        cursor: Cursor = None,
     ) -> EmailPage:
         """Mails queued and sent, newest first; `recipient` is a whole address."""
         which = EmailFilter(status=status, recipient=recipient)

@@ -12,6 +12,7 @@ from shop.core.kernel.access import Caller
 from shop.core.kernel.acts import Entry
 from shop.core.kernel.ids import UserId
 from shop.core.users.deeds import Deeds
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.served import Given, served
 from shop.ports.admin_log import EntryFilter
 
@@ -76,10 +77,10 @@ class AdminLogController(Controller):
         object_id: Annotated[str, QueryParameter(max_length=64)] = "",
         since: FromQuery[date | None] = None,
         until: FromQuery[date | None] = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 24,
-        cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+        limit: Limit = 24,
+        cursor: Cursor = None,
     ) -> EntryPage:
         """What staff did, newest first; administrators only. Days are in UTC."""
         which = entry_filter(user_id, action, object_id, since, until)
-        found = await deeds.page(caller, which, limit, cursor or None)
+        found = await deeds.page(caller, which, limit, cursor)
         return EntryPage([EntryView.of(entry) for entry in found.items], found.next_cursor)

@@ -22,12 +22,11 @@ from shop.core.orders.model import OrderStatus
 from shop.core.payments.model import Refund
 from shop.core.users.postal import line
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.api.orders import (
-    Limit,
     OrderPage,
     attempt_of,
     encode_order,
-    json_answer,
     page_of,
 )
 from shop.entrypoints.http.api.views import OrderView, RefundView
@@ -85,7 +84,7 @@ class AdminOrderController(Controller):
         placed_from: FromQuery[date | None] = None,
         placed_until: FromQuery[date | None] = None,
         limit: Limit = 24,
-        cursor: FromQuery[str | None] = None,
+        cursor: Cursor = None,
     ) -> OrderPage:
         """All orders, newest first; `q` is the beginning of a number or an e-mail address."""
         which = OrderFilter(
@@ -105,7 +104,7 @@ class AdminOrderController(Controller):
         """Packed: it waits for the carrier."""
         attempt = await _attempt(request, caller)
         body, replayed = await fulfilment.pack(caller, OrderId(order_id), encode_order, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/ship", status_code=200, responses=_ORDER)
     @served
@@ -126,7 +125,7 @@ class AdminOrderController(Controller):
         body, replayed = await fulfilment.ship(
             caller, OrderId(order_id), parcel, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/deliver", status_code=200, responses=_ORDER)
     @served
@@ -140,7 +139,7 @@ class AdminOrderController(Controller):
         """Delivered; cash on delivery counts as paid with it."""
         attempt = await _attempt(request, caller)
         body, replayed = await fulfilment.deliver(caller, OrderId(order_id), encode_order, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -158,7 +157,7 @@ class AdminOrderController(Controller):
         body, replayed = await cancellation.by_staff(
             caller, OrderId(order_id), reason, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/tracking-events", status_code=201, responses=_TRACKED)
     @served
@@ -181,7 +180,7 @@ class AdminOrderController(Controller):
         body, replayed = await fulfilment.track(
             caller, OrderId(order_id), seen, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
     @post("/{order_id:uuid}/refunds", status_code=201, responses=_REFUND)
     @served
@@ -204,7 +203,7 @@ class AdminOrderController(Controller):
         )
         attempt = await _attempt(request, caller)
         body, replayed = await refunding.request(caller, command, _encode_refund, attempt)
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
 
 class AdminRefundController(Controller):

@@ -12,6 +12,7 @@ from shop.core.kernel.ids import UserId
 from shop.core.users.admins import UserAdmin
 from shop.core.users.factor_reset import FactorAdmin
 from shop.core.users.model import User
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.api.identity import UserView
 from shop.entrypoints.http.served import Given, served
 
@@ -46,8 +47,8 @@ class UserAdminController(Controller):
         caller: Caller,
         admin: Given[UserAdmin],
         q: Annotated[str, QueryParameter(max_length=254)] = "",
-        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 24,
-        cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+        limit: Limit = 24,
+        cursor: Cursor = None,
     ) -> UserPage:
         """Accounts, newest first; `q` is the beginning of an e-mail address."""
         found = await admin.page(caller, q, limit, cursor)

@@ -9,18 +9,23 @@ from shop.core.kernel.postal import PostalAddress
 from shop.core.users import postal
 
 Line = Annotated[str, Meta(min_length=1, max_length=200)]
+Phone = Annotated[str, Meta(min_length=1, max_length=32)]
+Street = Annotated[str, Meta(min_length=1, max_length=500)]
+State = Annotated[str, Meta(max_length=100)]
+Zipcode = Annotated[str, Meta(max_length=20)]
+Country = Annotated[str, Meta(min_length=2, max_length=2)]
 
 
 class AddressBody(Struct, kw_only=True, forbid_unknown_fields=True):
     """For India `state` is a code (KA) or a name, and `zipcode` a PIN code."""
 
     name: Line
-    phone: Annotated[str, Meta(min_length=1, max_length=32)]
-    street: Annotated[str, Meta(min_length=1, max_length=500)]
+    phone: Phone
+    street: Street
     city: Line
-    state: Annotated[str, Meta(max_length=100)] = ""
-    zipcode: Annotated[str, Meta(max_length=20)] = ""
-    country: Annotated[str, Meta(min_length=2, max_length=2)] = "IN"
+    state: State = ""
+    zipcode: Zipcode = ""
+    country: Country = "IN"
     is_default: bool = False
 
     def checked(self, field: str = "") -> PostalAddress:

@@ -23,6 +23,7 @@ from shop.core.catalog.words import fold, words_of
 from shop.core.kernel.access import Caller
 from shop.core.kernel.money import LARGEST
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.catalog import CatalogReads, ProductFilter, Sort
 from shop.ports.media import Media
@@ -30,10 +31,6 @@ from shop.ports.media import Media
 _MOST_OPTIONS = 8
 _OPTION = "option."
 
-Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items a page has.")]
-Cursor = Annotated[
-    str | None, QueryParameter(max_length=4000, description="`next_cursor` of the page before.")
-]
 Amount = Annotated[int | None, QueryParameter(ge=0, le=LARGEST, description="In minor units.")]
 
 

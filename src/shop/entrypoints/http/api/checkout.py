@@ -24,13 +24,12 @@ from shop.entrypoints.again import patient
 from shop.entrypoints.http.answers import Answer
 from shop.entrypoints.http.api.bodies import AddressBody
 from shop.entrypoints.http.api.cart import owner_of
+from shop.entrypoints.http.api.fields import Email
 from shop.entrypoints.http.api.views import CheckoutView
 from shop.entrypoints.http.idempotency import digest_of, keyed, required_key
 from shop.entrypoints.http.raw import header
 from shop.entrypoints.http.served import Given, HttpRequest, served
 from shop.ports.users import EmailAddresses
-
-_REPLAYED = (b"idempotent-replayed", b"true")
 
 
 class CheckoutBody(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +39,7 @@ class CheckoutBody(Struct, kw_only=True, forbid_unknown_fields=True):
     shipping_address: AddressBody | None = None
     shipping_address_id: UUID | None = None
     billing_address: AddressBody | None = None
-    email: Annotated[str, Meta(max_length=320)] | None = None
+    email: Email | None = None
     shipping_method: Annotated[str, Meta(max_length=32)] | None = None
     expected_total: Money | None = None
 
@@ -118,7 +117,7 @@ class CheckoutController(Controller):
         if body is None:
             async with container() as scope:
                 body = await patient(await scope.get(Completion)).finish(placed, key)
-        return Answer(body, *((_REPLAYED,) if placed.replayed else ()), status=201)
+        return Answer.once(body, replayed=placed.replayed, status=201)
 
     @get("/shipping-methods")
     @served

@@ -16,9 +16,9 @@ from shop.core.users.factors import Factors, Passkey
 from shop.core.users.second_step import PasskeyOptions, PasskeySignIn, SecondStep, SecondSteps
 from shop.entrypoints.actors.desks import CartDesk
 from shop.entrypoints.http.api.fields import Line, Password, Token
-from shop.entrypoints.http.api.identity import LogInView, address_of, keep_cart
+from shop.entrypoints.http.api.identity import LogInView, keep_cart
 from shop.entrypoints.http.qr import qr_svg
-from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.served import Given, HttpRequest, address_of, served
 
 NO_STORE = {"Cache-Control": "no-store"}
 #: Six digits, or a recovery code, as people type them.

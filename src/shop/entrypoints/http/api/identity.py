@@ -29,7 +29,7 @@ from shop.entrypoints.http.api.cart import guest_name
 from shop.entrypoints.http.api.erasure import password_in
 from shop.entrypoints.http.api.fields import Email, Line, OptionalLine, Password, Phone, Token
 from shop.entrypoints.http.evenly import evenly
-from shop.entrypoints.http.served import Given, HttpRequest, served
+from shop.entrypoints.http.served import Given, HttpRequest, address_of, served
 
 log = structlog.get_logger()
 
@@ -285,15 +285,10 @@ class IdentityController(Controller):
         await reset.confirm(command)
 
 
-def address_of(request: HttpRequest) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client else ""
-
-
-async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None:
-    """Move a guest's lines to the customer who signs in; what goes wrong keeps nobody out."""
-    if token is None:
-        return
+async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> bool:
+    """Whether a guest's lines moved to who signs in; what goes wrong keeps nobody out."""
+    if not token:
+        return False
     try:
         merge = MergeGuest(
             owner=person_name(user_id), guest=guest_name(token), correlation=correlation.get()
@@ -301,3 +296,5 @@ async def keep_cart(carts: CartDesk, token: str | None, user_id: UserId) -> None
         await carts.ask(merge)
     except ShopError as error:
         log.warning("cart_not_merged", code=error.code)
+        return False
+    return True

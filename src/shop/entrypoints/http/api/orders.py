@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from litestar import Controller, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
+from shop.core.cart.model import MOST_OF_ONE
 from shop.core.checkout.cancellation import Cancellation
 from shop.core.checkout.fulfilment import Fulfilment, ReturnWish
 from shop.core.checkout.links import PaymentLinks
@@ -23,6 +24,7 @@ from shop.core.kernel.page import Page
 from shop.core.orders.model import Order, OrderState, ReturnedItem
 from shop.core.payments.model import UNPAID, Payment, PaymentState, Refund
 from shop.entrypoints.http.answers import Answer
+from shop.entrypoints.http.api.fields import Cursor, Limit
 from shop.entrypoints.http.api.live import Streams, follow
 from shop.entrypoints.http.api.views import CheckoutView, OrderView, TimelineView, TrackingView
 from shop.entrypoints.http.edge import LameDuck
@@ -31,13 +33,10 @@ from shop.entrypoints.http.order_tokens import OrderTokens
 from shop.entrypoints.http.served import Given, HttpRequest, caller_of, served
 from shop.ports.documents import Documents
 
-_REPLAYED = (b"idempotent-replayed", b"true")
 _ORDER = {200: ResponseSpec(OrderView, description="The order as it is now.")}
 _LINK = {200: ResponseSpec(CheckoutView, description="The order, and where to pay now.")}
 _RETURN = {201: ResponseSpec(OrderView, description="The order, with the wish noted.")}
 _PDF = "application/pdf"
-
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
 class OrderPage(Struct):
@@ -52,7 +51,7 @@ class OrderTracking(Struct):
 
 class ReturnItemBody(Struct, forbid_unknown_fields=True):
     variant_id: UUID
-    quantity: Annotated[int, Meta(ge=1, le=99)] = 1
+    quantity: Annotated[int, Meta(ge=1, le=MOST_OF_ONE)] = 1
 
 
 class ReturnBody(Struct, forbid_unknown_fields=True):
@@ -67,10 +66,6 @@ def encode_order(order: Order, payments: Sequence[Payment], refunds: Sequence[Re
 async def attempt_of(request: HttpRequest, who: str) -> Attempt | None:
     key = key_of(request, who)
     return Attempt(key=key, digest=await digest_of(request)) if key else None
-
-
-def json_answer(body: bytes, *, replayed: bool, status: int = 200) -> Answer:
-    return Answer(body, *([_REPLAYED] if replayed else []), status=status)
 
 
 def view_of(account: Account) -> OrderView:
@@ -96,7 +91,7 @@ class OrderController(Controller):
         caller: Caller,
         lookup: Given[OrderLookup],
         limit: Limit = 24,
-        cursor: FromQuery[str | None] = None,
+        cursor: Cursor = None,
     ) -> OrderPage:
         """The caller's orders, newest first."""
         return page_of(await lookup.mine(caller, limit, cursor))
@@ -173,7 +168,7 @@ class OrderController(Controller):
         visitor = tokens.visitor(request, caller, OrderId(order_id))
         attempt = await attempt_of(request, visitor.name)
         body, replayed = await links.renew(visitor, OrderId(order_id), _encode_link, attempt)
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/cancel", status_code=200, responses=_ORDER)
     @served
@@ -191,7 +186,7 @@ class OrderController(Controller):
         body, replayed = await cancellation.by_customer(
             visitor, OrderId(order_id), encode_order, attempt
         )
-        return json_answer(body, replayed=replayed)
+        return Answer.once(body, replayed=replayed)
 
     @post("/{order_id:uuid}/returns", status_code=201, responses=_RETURN)
     @served
@@ -215,7 +210,7 @@ class OrderController(Controller):
         body, replayed = await fulfilment.ask_return(
             visitor, OrderId(order_id), wish, encode_order, attempt
         )
-        return json_answer(body, replayed=replayed, status=201)
+        return Answer.once(body, replayed=replayed, status=201)
 
     @get("/{order_id:uuid}/invoice.pdf", media_type=_PDF)
     @served

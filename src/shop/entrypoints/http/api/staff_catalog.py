@@ -6,10 +6,20 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shop.adapters.feeds.text import safe_html
-from shop.core.catalog.model import Category, Image, Product, ProductStatus, Variant
+from shop.core.catalog.model import (
+    LONGEST_TITLE,
+    MOST_IMAGES,
+    MOST_VARIANTS,
+    Category,
+    Image,
+    Product,
+    ProductStatus,
+    Variant,
+)
 from shop.core.catalog.service import CategoryDraft, ProductDraft
 from shop.core.catalog.variants import VariantDraft
-from shop.core.catalog.words import SLUG_MOST
+from shop.core.catalog.words import CATEGORY_SLUG_MOST, SLUG_MOST
+from shop.core.inventory.service import MOST_MOVED
 from shop.core.kernel.ids import CategoryId, VariantId
 from shop.core.kernel.money import LARGEST, Money
 
@@ -24,7 +34,7 @@ class VariantBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     id: UUID | None = None
-    title: Annotated[str, Meta(max_length=512)] | UnsetType = UNSET
+    title: Annotated[str, Meta(max_length=LONGEST_TITLE)] | UnsetType = UNSET
     sku: Text | UnsetType = UNSET
     options: dict[Text, Text] | UnsetType = UNSET
     price: Price | Money | UnsetType | None = UNSET
@@ -50,7 +60,7 @@ class VariantBody(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 class ImageBody(Struct, forbid_unknown_fields=True):
     url: Annotated[str, Meta(max_length=2048, pattern=r"^(https?://|/media/)[^\s\"'<>]+$")]
-    alt: Annotated[str, Meta(max_length=512)] = ""
+    alt: Annotated[str, Meta(max_length=LONGEST_TITLE)] = ""
     width: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     height: Annotated[int, Meta(ge=1, le=100_000)] | None = None
 
@@ -63,7 +73,7 @@ class SpecificationBody(Struct, forbid_unknown_fields=True):
 class ProductPatch(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What is left out stays as it is; lists replace the whole list."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=512)] | UnsetType = UNSET
+    title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE)] | UnsetType = UNSET
     slug: Annotated[str, Meta(min_length=1, max_length=SLUG_MOST)] | UnsetType = UNSET
     status: ProductStatus | UnsetType = UNSET
     description_html: Annotated[str, Meta(max_length=60_000)] | UnsetType = UNSET
@@ -73,8 +83,8 @@ class ProductPatch(Struct, forbid_unknown_fields=True, omit_defaults=True):
     specifications: Annotated[list[SpecificationBody], Meta(max_length=250)] | UnsetType = UNSET
     hsn: Annotated[str, Meta(pattern="^[0-9]{0,8}$")] | UnsetType = UNSET
     tax_basis_points: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
-    images: Annotated[list[ImageBody], Meta(max_length=250)] | UnsetType = UNSET
-    variants: Annotated[list[VariantBody], Meta(max_length=2048)] | UnsetType = UNSET
+    images: Annotated[list[ImageBody], Meta(max_length=MOST_IMAGES)] | UnsetType = UNSET
+    variants: Annotated[list[VariantBody], Meta(max_length=MOST_VARIANTS)] | UnsetType = UNSET
 
     def draft(self) -> ProductDraft:
         html, categories, tags = self.description_html, self.category_ids, self.tags
@@ -107,7 +117,7 @@ class ProductPatch(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class ProductBody(ProductPatch, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=512)]
+    title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE)]
 
 
 class StaffVariant(Struct):
@@ -185,7 +195,7 @@ class CategoryPatch(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What is left out stays as it is; `parent_id` null moves it to the top."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    slug: Annotated[str, Meta(min_length=1, max_length=60)] | UnsetType = UNSET
+    slug: Annotated[str, Meta(min_length=1, max_length=CATEGORY_SLUG_MOST)] | UnsetType = UNSET
     parent_id: UUID | UnsetType | None = UNSET
     position: Annotated[int, Meta(ge=-10_000, le=10_000)] | UnsetType = UNSET
 
@@ -224,5 +234,5 @@ class StaffCategory(Struct):
 
 
 class AdjustmentBody(Struct, forbid_unknown_fields=True):
-    delta: Annotated[int, Meta(ge=-(10**9), le=10**9)]
+    delta: Annotated[int, Meta(ge=-MOST_MOVED, le=MOST_MOVED)]
     reason: Annotated[str, Meta(min_length=1, max_length=255)]

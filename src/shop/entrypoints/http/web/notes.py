@@ -4,6 +4,8 @@ import re
 
 from msgspec import Struct
 
+from shop.core.cart.model import MOST_LINES, MOST_OF_ONE
+
 _NOTE = re.compile(r"([a-z-]{1,40})(?:\.(\d{1,6}))?")
 
 #: What a page says once after a form was sent; `{}` is a number.
@@ -13,8 +15,8 @@ NOTES = {
     "sold-out": "This item has just sold out.",
     "not-for-sale": "This item is not for sale any more.",
     "foreign-currency": "This item is priced in another currency, and cannot be bought here.",
-    "cart-full": "Your cart is full: it holds 100 different items.",
-    "quantity": "Please choose a quantity from 1 to 99.",
+    "cart-full": f"Your cart is full: it holds {MOST_LINES} different items.",
+    "quantity": f"Please choose a quantity from 1 to {MOST_OF_ONE}.",
     "coupon-on": "Coupon applied.",
     "signed-out": "You are signed out.",
     "signed-in": "Welcome back.",

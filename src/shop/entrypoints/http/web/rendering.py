@@ -20,6 +20,7 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
+from shop.core.cart.model import MOST_OF_ONE
 from shop.core.kernel.errors import Invalid
 from shop.core.kernel.money import Money
 from shop.core.kernel.postal import STATES
@@ -217,6 +218,7 @@ def _environment(loader: BaseLoader, assets: dict[str, Asset]) -> Environment:
         "cleaned": Markup,
     }
     made.globals |= {
+        "most_of_one": MOST_OF_ONE,
         "asset": lambda name: assets[name].url,
         "themed": "theme.css" in assets,
         "percent_off": percent_off,

@@ -15,10 +15,9 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from shop.core.checkout.carts import MergeGuest, PricedCart
+from shop.core.checkout.carts import PricedCart
 from shop.core.checkout.once import Attempt
 from shop.core.kernel.access import NOBODY, Caller, Permission
-from shop.core.kernel.context import correlation
 from shop.core.kernel.errors import Denied, ShopError, Unauthenticated
 from shop.core.orders.visitor import Visitor
 from shop.core.users.browsers import KnownBrowsers
@@ -30,7 +29,8 @@ from shop.core.users.sessions import Refreshing, SignOut
 from shop.core.users.tickets import Ticket
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
-from shop.entrypoints.http.served import HttpRequest
+from shop.entrypoints.http.api.identity import keep_cart
+from shop.entrypoints.http.served import HttpRequest, address_of
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.front import Front
 from shop.entrypoints.http.web.notes import Note, told
@@ -53,29 +53,37 @@ class Visit:
         self.caller: Caller = NOBODY
         self.form = Form()
         self._cookies: dict[str, Header] = {}
-        self._seen = self._cookie("visitor")
+        self._seen = self.held("visitor")
 
     # --- cookies ---
 
-    def _cookie(self, name: str) -> str:
+    def held(self, name: str) -> str:
         value = self.request.cookies.get(self.front.prefix + name, "")
         return value if name not in {"visitor", "cart"} or _SECRET.fullmatch(value) else ""
 
-    def _set(self, name: str, value: str, lasts: int | None = None) -> None:
+    def hold(self, name: str, value: str, lasts: int | None = None) -> None:
+        """Let the browser keep it for so many seconds; 0 takes it back, None is until it closes."""
         name = self.front.prefix + name
         self._cookies[name] = cookie(name, value, secure=self.front.secure, lasts=lasts)
-
-    def hold(self, name: str, value: str, lasts: int) -> None:
-        """Let the browser keep it for so many seconds; 0 takes it back."""
-        self._set(name, value, lasts)
-
-    def held(self, name: str) -> str:
-        return self._cookie(name)
 
     def new_secret(self) -> str:
         return urlsafe_b64encode(self.front.ids.secret(32)).decode().rstrip("=")
 
     # --- who ---
+
+    @property
+    def address(self) -> str:
+        return address_of(self.request)
+
+    @property
+    def device(self) -> str:
+        return self.request.headers.get("user-agent", "")
+
+    @property
+    def next(self) -> str:
+        """Where to go once signed in."""
+        given = self.form["next"] or self.request.query_params.get("next", "")
+        return local_path(given, "/account")
 
     def second_step(self, asked: SecondFactorRequired, to: str) -> Reply:
         """On to the page that asks for the second factor, and from there to `to`."""
@@ -84,7 +92,7 @@ class Visit:
 
     async def identify(self) -> None:
         """By the access token; when that has run out, by the refresh token, once."""
-        access, refresh = self._cookie("access"), self._cookie("refresh")
+        access, refresh = self.held("access"), self.held("refresh")
         if access:
             with suppress(Unauthenticated):
                 self.caller = await self.front.authenticator.caller(f"Bearer {access}")
@@ -102,12 +110,12 @@ class Visit:
         self.caller = await self.front.authenticator.caller(f"Bearer {pair.access_token}")
 
     def keep(self, pair: TokenPair) -> None:
-        self._set("access", pair.access_token, pair.expires_in)
-        self._set("refresh", pair.refresh_token, _YEAR)
+        self.hold("access", pair.access_token, pair.expires_in)
+        self.hold("refresh", pair.refresh_token, _YEAR)
 
     def _forget_tokens(self) -> None:
         for name in ("access", "refresh"):
-            self._set(name, "", 0)
+            self.hold(name, "", 0)
 
     async def sign_in(self, pair: TokenPair) -> None:
         """Start anew as somebody: fresh form tokens, and the guest's cart goes along."""
@@ -116,14 +124,10 @@ class Visit:
         self.caller = await self.front.authenticator.caller(f"Bearer {pair.access_token}")
         await self._introduce(before)
         self._seen = self.new_secret()
-        self._set("visitor", self._seen)
-        guest = self._cookie("cart")
-        owner, left = owner_of(self.caller, None), owner_of(NOBODY, guest or None)
-        if owner is not None and left is not None:
-            command = MergeGuest(owner=owner.name, guest=left.name, correlation=correlation.get())
-            with suppress(ShopError):  # the guest's cart stays, and comes along next time
-                await self.front.cart_desk.ask(command)
-                self._set("cart", "", 0)
+        self.hold("visitor", self._seen)
+        moved = await keep_cart(self.front.cart_desk, self.held("cart"), self.caller.known())
+        if moved:  # else the guest's cart stays, and comes along next time
+            self.hold("cart", "", 0)
 
     async def _introduce(self, before: Caller) -> None:
         """Let the browser be known to the account, and end what it was signed in to until now."""
@@ -137,19 +141,19 @@ class Visit:
         async with self.front.container() as scope:
             user = await (await scope.get(Profile)).me(self.caller)
             browsers = await scope.get(KnownBrowsers)
-            self._set("known", await browsers.marked(self.marks, user), _YEAR)
+            self.hold("known", await browsers.marked(self.marks, user), _YEAR)
 
     @property
     def marks(self) -> str:
         """By which the browser is known to the accounts that were signed in to with it."""
-        return self._cookie("known")
+        return self.held("known")
 
     def sign_out(self) -> None:
         self.caller = NOBODY
         self._forget_tokens()
         self._seen = ""
         for name in ("visitor", "orders"):
-            self._set(name, "", 0)
+            self.hold(name, "", 0)
 
     # --- forms ---
 
@@ -158,7 +162,7 @@ class Visit:
         """The token for this visitor's forms; a first one brings the cookie it is bound to."""
         if not self._seen:
             self._seen = self.new_secret()
-            self._set("visitor", self._seen)
+            self.hold("visitor", self._seen)
         return self.front.sign(f"form {self._seen}")
 
     def token_for(self, what: str) -> str:
@@ -185,8 +189,7 @@ class Visit:
             ours = origin == self.front.site_url or self._is_here(origin)
         else:
             ours = True  # an old browser; the token decides
-        mine = self.front.sign(f"form {self._seen}") if self._seen else ""
-        if not ours or not mine or not hmac.compare_digest(mine.encode(), self._token()):
+        if not ours or not self.proves("form", self.form["csrf"]):
             raise Denied("This page was open for too long. Go back, reload it and try again.")
 
     def _is_here(self, origin: str) -> bool:
@@ -194,9 +197,6 @@ class Visit:
             return urlsplit(origin).netloc == self.request.headers.get("host", "")
         except ValueError:  # `http://[`
             return False
-
-    def _token(self) -> bytes:
-        return self.form["csrf"].encode("utf-8", "surrogatepass")
 
     def attempt(self, what: str, visitor: Visitor | None = None) -> Attempt | None:
         """The key in the form makes a second press of its button harmless."""
@@ -212,16 +212,16 @@ class Visit:
 
     def owner(self) -> str:
         """Whose cart it is; a guest without one gets a token for it."""
-        owner = owner_of(self.caller, self._cookie("cart") or None, self.front.ids)
+        owner = owner_of(self.caller, self.held("cart") or None, self.front.ids)
         if owner is None:
             raise Unauthenticated("Please sign in.")
         if owner.fresh:
-            self._set("cart", owner.fresh, _YEAR)
+            self.hold("cart", owner.fresh, _YEAR)
         return owner.name
 
     async def cart(self) -> PricedCart | None:
         """None for a guest who never put anything in one."""
-        if self.caller.user_id is None and not self._cookie("cart"):
+        if self.caller.user_id is None and not self.held("cart"):
             return None
         return await self.front.cart_window.show(self.owner())
 
@@ -240,22 +240,22 @@ class Visit:
         """Remember the token: the few orders opened last can be looked at from this browser."""
         others = [(n, t) for n, t in self._orders() if n != number]
         kept = [(number, token), *others][:_ORDERS]
-        self._set("orders", "~".join(f"{n}:{t}" for n, t in kept), _YEAR)
+        self.hold("orders", "~".join(f"{n}:{t}" for n, t in kept), _YEAR)
 
     def _orders(self) -> list[tuple[str, str]]:
-        pairs = (part.partition(":") for part in self._cookie("orders").split("~"))
+        pairs = (part.partition(":") for part in self.held("orders").split("~"))
         return [(number, token) for number, _, token in pairs if token]
 
     # --- answers ---
 
     def note(self, code: str, number: int | None = None) -> None:
         """Say it on the page that comes next."""
-        self._set("note", code if number is None else f"{code}.{number}", _NOTE_LASTS)
+        self.hold("note", code if number is None else f"{code}.{number}", _NOTE_LASTS)
 
     def _told(self) -> Note | None:
-        code = self._cookie("note")
+        code = self.held("note")
         if code:
-            self._set("note", "", 0)
+            self.hold("note", "", 0)
         return told(code)
 
     def see(self, path: str, note: str = "", number: int | None = None) -> Reply:

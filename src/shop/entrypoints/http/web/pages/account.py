@@ -213,11 +213,10 @@ async def change_password(
     profile: Given[Profile],
 ) -> Reply:
     errors = Errors()
-    client = visit.request.client
     command = ChangePassword(
         current_password=visit.form["current_password"],
         new_password=visit.form["new_password"],
-        address=client.host if client else "",
+        address=visit.address,
     )
     try:
         await changing.change(visit.caller, command)

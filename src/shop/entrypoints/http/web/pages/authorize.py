@@ -9,14 +9,13 @@ from litestar import get, post
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shop.core.kernel.errors import Malformed
 from shop.core.users.authorizing import THINKING, Authorizing
 from shop.core.users.clients import ClientNotFound, RedirectUnknown
 from shop.core.users.factor_facts import Method
 from shop.core.users.factors import SecondFactorRequired, SecondFactorWrong, TicketInvalid
 from shop.core.users.model import BadCredentials, TooManyFailures, WeakPassword
 from shop.core.users.profile import Profile
-from shop.core.users.second_step import SecondStep, SecondSteps
+from shop.core.users.second_step import SecondSteps
 from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.http.served import Given, HttpRequest
@@ -33,6 +32,7 @@ from shop.entrypoints.http.web.authorization import (
 )
 from shop.entrypoints.http.web.authorization_document import AnswerOperation, AskOperation, pages
 from shop.entrypoints.http.web.forms import Errors, Form
+from shop.entrypoints.http.web.pages.second_step import step_typed
 from shop.entrypoints.http.web.refusals import Told
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.visit import Visit, quoted
@@ -40,7 +40,6 @@ from shop.entrypoints.http.web.visited import visited, visited_by_any_form
 from shop.ports.system import Clock
 
 PATH = "/oauth2/authorize"
-_DIGITS = 6
 
 
 class _Doors(Struct, frozen=True):
@@ -225,8 +224,8 @@ async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> 
             LogIn(
                 email=visit.form.text("email"),
                 password=visit.form["password"],
-                address=visit.request.client.host if visit.request.client else "",
-                device=_device(visit),
+                address=visit.address,
+                device=visit.device,
                 marks=visit.marks,
             )
         )
@@ -245,19 +244,10 @@ async def _signed_in(visit: Visit, doors: _Doors, ask: Ask, signing: SignIn) -> 
 
 async def _second_shown(visit: Visit, doors: _Doors, ask: Ask, second: SecondSteps) -> Reply:
     ticket = visit.form["ticket"]
-    typed = visit.form.text("code")
-    plain = typed.replace(" ", "")
-    from_app = len(plain) == _DIGITS and plain.isdigit()
-    step = SecondStep(
-        ticket=ticket,
-        code=typed if from_app else None,
-        recovery_code=None if from_app else typed,
-        device=_device(visit),
-    )
     try:
         try:
-            told = await second.complete(step)
-        except (SecondFactorWrong, Malformed, TooManyFailures) as no:
+            told = await second.complete(step_typed(visit, ticket))
+        except (SecondFactorWrong, TooManyFailures) as no:
             methods = await second.methods(ticket)  # none, if that was the last try of the ticket
             status = 429 if isinstance(no, TooManyFailures) else 401
             return await _second_page(visit, ask, ticket, methods, Errors({"": no.detail}), status)
@@ -318,10 +308,6 @@ def _back(visit: Visit, redirect_uri: str, state: str, said: dict[str, str]) -> 
 
     answer = said | ({"state": state} if state else {}) | {"iss": visit.front.site_url}
     return see(oauth_grammar.with_answer(redirect_uri, answer))
-
-
-def _device(visit: Visit) -> str:
-    return visit.request.headers.get("user-agent", "")[:200]
 
 
 ROUTES = (ask, answer)

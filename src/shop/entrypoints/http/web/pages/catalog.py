@@ -275,7 +275,7 @@ async def review(
     if errors:
         return await _product_page(visit, reads, policy, found, typed, errors)
     command = WriteReview(
-        product_id=found.id, rating=int(rating), title=title, body=typed.text("body")[:5000]
+        product_id=found.id, rating=int(rating), title=title, body=typed.text("body")[:10_000]
     )
     try:
         await reviewing.write(visit.caller, command)

@@ -48,11 +48,10 @@ async def _proved(
     visit: Visit, apps: AppEnrolment, work: Callable[[Proof], Awaitable[Reply]]
 ) -> Reply:
     """Do it, or ask first whether it is really them; the same form is sent once more then."""
-    client = visit.request.client
     proof = Proof(
         password=visit.form["current_password"] or None,
         code=visit.form.text("code") or None,
-        address=client.host if client else "",
+        address=visit.address,
     )
     errors = Errors()
     try:

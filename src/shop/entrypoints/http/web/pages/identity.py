@@ -18,8 +18,8 @@ from shop.core.users.service import Accounts, Resending, SignUp, Verification
 from shop.core.users.sessions import SignOut
 from shop.core.users.signing_in import LogIn, SignIn
 from shop.entrypoints.http.evenly import evenly
-from shop.entrypoints.http.served import Given, HttpRequest
-from shop.entrypoints.http.web.forms import Errors, Form, check_person, local_path
+from shop.entrypoints.http.served import Given
+from shop.entrypoints.http.web.forms import Errors, Form, check_person
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
 from shop.entrypoints.http.web.visit import Visit
@@ -29,22 +29,13 @@ from shop.ports.users import EmailAddresses
 _UNFIT = 422
 
 
-def _address(request: HttpRequest) -> str:
-    return request.client.host if request.client else ""
-
-
-def _next(visit: Visit, otherwise: str = "/account") -> str:
-    given = visit.form["next"] or visit.request.query_params.get("next", "")
-    return local_path(given, otherwise)
-
-
 async def _sign_in(visit: Visit, signing: SignIn, email: str, password: str) -> None:
     told = await signing.log_in(
         LogIn(
             email=email,
             password=password,
-            address=_address(visit.request),
-            device=visit.request.headers.get("user-agent", "")[:200],
+            address=visit.address,
+            device=visit.device,
             marks=visit.marks,
         )
     )
@@ -55,33 +46,27 @@ async def _sign_in(visit: Visit, signing: SignIn, email: str, password: str) -> 
 @visited
 async def sign_in_page(visit: Visit) -> Reply:
     if visit.caller.user_id is not None:
-        return visit.see(_next(visit))
-    return await visit.page("sign_in.html", form=Form(next=_next(visit)), errors=Errors())
+        return visit.see(visit.next)
+    return await visit.page("sign_in.html", form=Form(next=visit.next), errors=Errors())
 
 
 @form("/sign-in")
 @visited
 async def sign_in(visit: Visit, signing: Given[SignIn]) -> Reply:
-    errors = Errors()
+    errors, status = Errors(), 401
     try:
         await _sign_in(visit, signing, visit.form.text("email"), visit.form["password"])
     except SecondFactorRequired as more:
-        return visit.second_step(more, _next(visit))
+        return visit.second_step(more, visit.next)
     except BadCredentials:
         errors[""] = "The e-mail address or the password is not right."
     except TooManyFailures as wait:
-        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+        errors[""], status = wait.detail, 429
     except WeakPassword as weak:
         errors[""] = weak.detail
     if errors:
-        status = 401 if "attempts" not in errors[""] else 429
         return await visit.page("sign_in.html", http_status=status, form=visit.form, errors=errors)
-    return visit.see(_next(visit), "signed-in")
-
-
-def _span(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return "a minute" if minutes <= 1 else f"{minutes} minutes"
+    return visit.see(visit.next, "signed-in")
 
 
 @form("/sign-out")
@@ -98,7 +83,7 @@ async def sign_out(visit: Visit, leaving: Given[SignOut]) -> Reply:
 async def sign_up_page(visit: Visit) -> Reply:
     if visit.caller.user_id is not None:
         return visit.see("/account")
-    return await visit.page("sign_up.html", form=Form(next=_next(visit)), errors=Errors())
+    return await visit.page("sign_up.html", form=Form(next=visit.next), errors=Errors())
 
 
 @form("/sign-up")
@@ -129,7 +114,7 @@ async def sign_up(
     if errors:
         return await visit.page("sign_up.html", http_status=_UNFIT, form=typed, errors=errors)
     await _sign_in(visit, signing, typed.text("email"), typed["password"])
-    return visit.see(_next(visit), "welcome")
+    return visit.see(visit.next, "welcome")
 
 
 async def _misfits(typed: Form, emails: EmailAddresses, passwords: NewPasswords) -> Errors:
@@ -221,7 +206,7 @@ async def reset_page(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
 @form("/reset-password")
 @visited
 async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
-    typed, errors, question = visit.form, Errors(), None
+    typed, errors, question, status = visit.form, Errors(), None, _UNFIT
     try:
         question = await resetting.question(typed["token"])
         await resetting.confirm(
@@ -238,10 +223,10 @@ async def reset(visit: Visit, resetting: Given[PasswordReset]) -> Reply:
     except (TokenInvalid, TokenExpired) as no:
         errors[""] = no.detail
     except TooManyFailures as wait:
-        errors[""] = f"Too many attempts. Please try again in {_span(wait.retry_after)}."
+        errors[""], status = wait.detail, 429
     if errors:
         return await visit.page(
-            "reset_password.html", http_status=_UNFIT, form=typed, errors=errors, question=question
+            "reset_password.html", http_status=status, form=typed, errors=errors, question=question
         )
     return visit.see("/sign-in", "password")
 

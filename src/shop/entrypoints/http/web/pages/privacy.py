@@ -7,7 +7,6 @@ from shop.core.privacy.model import LastAdministrator, OrdersOpen
 from shop.core.users.linked import SignInAgain
 from shop.core.users.model import BadCredentials, TooManyFailures, User
 from shop.core.users.profile import Profile
-from shop.entrypoints.http.api.identity import address_of
 from shop.entrypoints.http.api.privacy import Download, download
 from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import Errors
@@ -48,7 +47,7 @@ async def delete(visit: Visit, profile: Given[Profile], erasure: Given[AccountEr
         errors["sure"] = "Please tick this first: it cannot be undone."
         return await _privacy(visit, user, errors)
     command = DeleteAccount(
-        current_password=visit.form["current_password"] or None, address=address_of(visit.request)
+        current_password=visit.form["current_password"] or None, address=visit.address
     )
     try:
         await erasure.erase(visit.caller, command)

@@ -1,7 +1,6 @@
 """The second step of a sign-in, and signing in by a passkey alone."""
 
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -13,22 +12,13 @@ from shop.core.users.factors import (
 from shop.core.users.model import BadCredentials, TooManyFailures
 from shop.core.users.second_step import PasskeySignIn, SecondStep, SecondSteps
 from shop.entrypoints.http.served import Given
-from shop.entrypoints.http.web.forms import Errors, Form, local_path
+from shop.entrypoints.http.web.forms import Errors, Form
 from shop.entrypoints.http.web.replies import Reply
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import TICKET, Visit
+from shop.entrypoints.http.web.visit import TICKET, Visit, quoted
 from shop.entrypoints.http.web.visited import visited
 
 _DIGITS = 6
-
-
-def _next(visit: Visit) -> str:
-    given = visit.form["next"] or visit.request.query_params.get("next", "")
-    return local_path(given, "/account")
-
-
-def _device(visit: Visit) -> str:
-    return visit.request.headers.get("user-agent", "")[:200]
 
 
 def answer_in(visit: Visit) -> dict[str, Any]:
@@ -45,7 +35,7 @@ async def second_page(
     visit: Visit, steps: Given[SecondSteps], signing: Given[PasskeySignIn]
 ) -> Reply:
     if visit.caller.user_id is not None:
-        return visit.see(_next(visit))
+        return visit.see(visit.next)
     return await _second_page(visit, steps, signing, Errors())
 
 
@@ -60,13 +50,13 @@ async def _second_page(
             options = msgspec.json.encode((await signing.ask(ticket)).options)
     except TicketInvalid:
         visit.hold(TICKET, "", 0)
-        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
+        return visit.see(f"/sign-in?next={quoted(visit.next)}", "sign-in-late")
     return await visit.page(
         "second_step.html",
         http_status=status,
         methods=methods,
         options=options.decode(),
-        next=_next(visit),
+        next=visit.next,
         form=Form(),
         errors=errors,
     )
@@ -92,18 +82,22 @@ async def second_step(
         return await _second_page(visit, steps, signing, errors, status)
     visit.hold(TICKET, "", 0)
     await visit.sign_in(told.tokens)
-    return visit.see(_next(visit), "signed-in")
+    return visit.see(visit.next, "signed-in")
 
 
 def _shown(visit: Visit) -> SecondStep:
-    """Six digits are of the app, everything else is meant as a recovery code."""
-    ticket, device = visit.held(TICKET), _device(visit)
+    ticket = visit.held(TICKET)
     if visit.form["passkey"]:
-        return SecondStep(ticket=ticket, passkey=answer_in(visit), device=device)
+        return SecondStep(ticket=ticket, passkey=answer_in(visit), device=visit.device)
+    return step_typed(visit, ticket)
+
+
+def step_typed(visit: Visit, ticket: str) -> SecondStep:
+    """Up to six signs are meant for the app's code, more for one on paper."""
     typed = visit.form.text("code")
     if len(typed.replace(" ", "")) <= _DIGITS:
-        return SecondStep(ticket=ticket, code=typed, device=device)
-    return SecondStep(ticket=ticket, recovery_code=typed, device=device)
+        return SecondStep(ticket=ticket, code=typed, device=visit.device)
+    return SecondStep(ticket=ticket, recovery_code=typed, device=visit.device)
 
 
 @form("/sign-in/passkey")
@@ -111,15 +105,15 @@ def _shown(visit: Visit) -> SecondStep:
 async def passkey_sign_in(visit: Visit, signing: Given[PasskeySignIn]) -> Reply:
     errors = Errors()
     try:
-        told = await signing.complete(visit.form["ticket"], answer_in(visit), _device(visit))
+        told = await signing.complete(visit.form["ticket"], answer_in(visit), visit.device)
     except TicketInvalid:
-        return visit.see(f"/sign-in?next={quote(_next(visit), safe='/')}", "sign-in-late")
+        return visit.see(f"/sign-in?next={quoted(visit.next)}", "sign-in-late")
     except BadCredentials:
         errors[""] = "This passkey is not known here. Please sign in with your password."
-        typed = Form(next=_next(visit))
+        typed = Form(next=visit.next)
         return await visit.page("sign_in.html", http_status=401, form=typed, errors=errors)
     await visit.sign_in(told.tokens)
-    return visit.see(_next(visit), "signed-in")
+    return visit.see(visit.next, "signed-in")
 
 
 ROUTES = (second_page, second_step, passkey_sign_in)

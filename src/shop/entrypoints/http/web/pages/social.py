@@ -1,6 +1,5 @@
 """Signing in with other services, and the linked profiles of an account."""
 
-from urllib.parse import quote
 from uuid import UUID
 
 import structlog
@@ -28,7 +27,7 @@ from shop.entrypoints.http.served import Given
 from shop.entrypoints.http.web.forms import local_path
 from shop.entrypoints.http.web.replies import Reply, see
 from shop.entrypoints.http.web.routing import form, page
-from shop.entrypoints.http.web.visit import Visit
+from shop.entrypoints.http.web.visit import Visit, quoted
 from shop.entrypoints.http.web.visited import visited
 
 log = structlog.get_logger()
@@ -96,7 +95,7 @@ async def arrive(
     except ConsentDenied as denied:
         if denied.linking:
             return visit.see(_PROFILES, "consent-denied")
-        return visit.see(f"/sign-in?next={quote(denied.next, safe='/')}", "consent-denied")
+        return visit.see(f"/sign-in?next={quoted(denied.next)}", "consent-denied")
     except PasswordFirst:
         return visit.see(f"/sign-in?next={_PROFILES}", "password-first")
     except (ProviderDown, SocialRefused, EmailUnproven) as error:
@@ -104,9 +103,8 @@ async def arrive(
 
 
 async def _signed_in(visit: Visit, signing: SocialSignIn, arrival: Arrival) -> Reply:
-    device = visit.request.headers.get("user-agent", "")[:200]
     try:
-        told = await signing.sign_in(arrival.claimed, device)
+        told = await signing.sign_in(arrival.claimed, visit.device)
     except SecondFactorRequired as more:
         return visit.second_step(more, arrival.next)
     await visit.sign_in(told.tokens)

@@ -162,7 +162,7 @@ def _draft(typed: Form, errors: Errors) -> CategoryDraft:
     draft = CategoryDraft()
     with errors.gathered():
         name = line(typed["name"][:200], "name")
-        slug = typed.text("slug")[:60]
+        slug = typed.text("slug")
         parent = _parent(typed.text("parent"))
         draft = CategoryDraft(name=name, parent_id=parent)
         if slug:

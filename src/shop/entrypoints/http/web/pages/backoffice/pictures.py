@@ -4,6 +4,7 @@ from uuid import UUID
 
 from litestar.params import FromPath
 
+from shop.core.catalog.model import LONGEST_TITLE
 from shop.core.catalog.pictures import MOST_BYTES
 from shop.core.catalog.service import Assortment, Gallery, ProductDraft
 from shop.core.catalog.stockist import Stockist
@@ -39,7 +40,7 @@ async def add_picture(
             upload = visit.form.files.get("picture")
             if upload is None:
                 raise Malformed("Please choose a file.", field="picture")
-            alt = line(visit.form["alt"][:512], "alt", empty=True)
+            alt = line(visit.form["alt"][:LONGEST_TITLE], "alt", empty=True)
             body = await upload.read(MOST_BYTES + 1)
             await gallery.add(visit.caller, found.id, body, alt)
     except Invalid as no:

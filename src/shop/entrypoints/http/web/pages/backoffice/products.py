@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec import UNSET, UnsetType
 
 from shop.adapters.feeds.text import safe_html
-from shop.core.catalog.model import NotSellable, Product, ProductStatus, Variant
+from shop.core.catalog.model import LONGEST_TITLE, NotSellable, Product, ProductStatus, Variant
 from shop.core.catalog.service import Assortment, CatalogTerms, ProductDraft
 from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.variants import VariantDraft
@@ -136,7 +136,7 @@ async def create_product(
         pieces = typed.count("stock") if typed.text("stock") else 0
     with errors.gathered():
         price = amount(typed["price"], "price") if typed.text("price") else None
-        variant = VariantDraft(price=price, sku=line(typed["sku"][:64], "sku", empty=True))
+        variant = VariantDraft(price=price, sku=line(typed["sku"][:255], "sku", empty=True))
         draft = msgspec.structs.replace(draft, variants=(variant,))
     made: Product | None = None
     if not errors:
@@ -186,7 +186,7 @@ def _draft(typed: Form, errors: Errors, variants: list[Variant]) -> ProductDraft
     """What the form says; of variants it changes the prices, the rest stays."""
     title = ""
     with errors.gathered():
-        title = line(typed["title"][:512], "title")
+        title = line(typed["title"][:LONGEST_TITLE], "title")
     status = typed["status"]
     if status not in set(ProductStatus):
         errors["status"] = "Please choose one."
@@ -260,7 +260,7 @@ async def adjust_stock(
             command = Adjust(
                 variant_id=_variant(visit.form["variant_id"], found),
                 delta=visit.form.count("delta"),
-                reason=line(visit.form["reason"][:200], "reason", empty=True),
+                reason=line(visit.form["reason"][:255], "reason", empty=True),
                 key=attempt.key.key if attempt else None,
                 digest=attempt.digest if attempt else b"",
             )

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from shop.core.catalog.model import NotSellable, VariantExists
 from shop.core.catalog.stockist import Stockist
 from shop.core.catalog.variants import VariantDraft, VariantKeeping
-from shop.core.inventory.service import Adjust, Stockroom
+from shop.core.inventory.service import MOST_MOVED, Adjust, Stockroom
 from shop.core.kernel.errors import Invalid, Malformed
 from shop.core.kernel.ids import ProductId, VariantId
 from shop.core.users.postal import line
@@ -21,7 +21,6 @@ from shop.entrypoints.http.web.visit import Visit
 from shop.entrypoints.http.web.visited import visited
 from shop.ports.catalog import CatalogReads
 
-_MOST_STOCK = 10**9
 #: Names of the fields, which stand on one page with those of the product.
 _OPTIONS, _PRICE, _COMPARE, _SKU, _STOCK = (
     f"new_{name}" for name in ("options", "price", "compare", "sku", "stock")
@@ -44,14 +43,14 @@ async def add_variant(
     pieces, draft = 0, VariantDraft()
     with errors.gathered():
         pieces = typed.count(_STOCK) if typed.text(_STOCK) else 0
-        if not 0 <= pieces <= _MOST_STOCK:
+        if not 0 <= pieces <= MOST_MOVED:
             raise Malformed("Please write how many pieces there are.", field=_STOCK)
     with errors.gathered():
         draft = VariantDraft(
             options=_options(typed),
             price=optional(typed, _PRICE),
             compare_at=optional(typed, _COMPARE),
-            sku=line(typed[_SKU][:64], _SKU, empty=True),
+            sku=line(typed[_SKU][:255], _SKU, empty=True),
         )
     if not errors:
         try:
