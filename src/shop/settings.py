@@ -130,6 +130,10 @@ class Media(Section, frozen=True):
     ca: str = ""
 
 
+class Search(Section, frozen=True):
+    url: Url = Url("embedded:")
+
+
 class Payments(Section, frozen=True):
     provider: Literal["sandbox", "razorpay"] = "sandbox"
 
@@ -285,6 +289,7 @@ class Settings(Section, frozen=True):
     bus: Bus = Bus()
     mail: Mail = Mail()
     media: Media = Media()
+    search: Search = Search()
     payments: Payments = Payments()
     razorpay: Razorpay = Razorpay()
     orders: Orders = Orders()

@@ -46,6 +46,7 @@ _SCHEMES = {
     "bus": ("database:", "kafka:"),
     "mail": ("file:", "memory:", "smtp:", "smtps:"),
     "media": ("file:", "memory:", "s3:"),
+    "search": ("embedded:", "database:"),
 }
 _MYSQL_OPTIONS = (
     "ssl",
@@ -56,6 +57,7 @@ _MYSQL_OPTIONS = (
     "ssl_cipher",
     "ssl_check_hostname",
 )
+_NOT_YET = frozenset({"opensearch:"})
 
 
 class SettingsError(Exception):
@@ -239,9 +241,7 @@ def _check_adapters(settings: Settings, name_of: _NameOf) -> None:
         scheme = url.partition(":")[0] + ":"
         optional = not getattr(_SECTIONS[section](), "url", "")
         if (url or not optional) and scheme not in supported:
-            # It is not repeated: what is no scheme of ours may be part of a pasted password.
-            known = " or ".join(supported)
-            raise SettingsError(f"{name_of(section, 'url')}: is not supported; use {known}.")
+            _refuse(name_of(section, "url"), scheme, supported)
     if settings.media.url.startswith("s3:"):
         _check_bucket(settings.media, name_of)
     if settings.mail.url.startswith("smtp"):
@@ -338,6 +338,12 @@ def _check_tls(query: str, name: str) -> None:
         raise SettingsError(f"{name}: with ssl=false, no other option makes sense.")
     if "ssl_key" in options and "ssl_cert" not in options:
         raise SettingsError(f"{name}: ssl_key needs ssl_cert.")
+
+
+def _refuse(name: str, value: str, supported: tuple[str, ...]) -> None:
+    # Only schemes that we know are repeated: an unknown one may be part of a pasted password.
+    what = f"{value} is not available in this version" if value in _NOT_YET else "is not supported"
+    raise SettingsError(f"{name}: {what}; use {' or '.join(supported)}.")
 
 
 def _at_home(settings: Settings) -> Site:

@@ -152,6 +152,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("SHOP_MEDIA_URL", "ftp://c", "use file: or memory: or s3:."),
         ("SHOP_MEDIA_URL", "s3:bucket", "must be s3://bucket or s3://bucket/prefix."),
         ("SHOP_MEDIA_URL", "s3://bucket/../x", "must be s3://bucket or s3://bucket/prefix."),
+        ("SHOP_SEARCH_URL", "opensearch://c", "use embedded: or database:."),
         ("SHOP_LOG_FORMAT", "xml", "must be one of json, ecs, console."),
         ("SHOP_TRACES_URL", "grpc://a:1", "must be the http:// or https:// address of an OTLP"),
         ("SHOP_TRACES_URL", "http://a:b@c", "what opens it goes into traces.headers."),
