@@ -27,7 +27,7 @@ from dishka import Provider
 from msgspec import Struct
 
 from shop.entrypoints import logs
-from shop.entrypoints.http.edge import App
+from shop.entrypoints.http.asgi import App
 from shop.entrypoints.http.forwarded import Forwarded
 from shop.entrypoints.logs import AccessLog, Form
 from shop.entrypoints.metrics import Histogram

@@ -15,7 +15,8 @@ from shop.adapters.system.cloudevents import CloudEvents, trace_of
 from shop.entrypoints.actors.consumer import Reaction
 from shop.entrypoints.actors.desk import Desk, Many
 from shop.entrypoints.actors.lanes import Arrived
-from shop.entrypoints.http.edge import METHODS, App
+from shop.entrypoints.http.asgi import App, Message
+from shop.entrypoints.http.edge import METHODS
 from shop.entrypoints.http.fastlane import lane_route
 from shop.entrypoints.http.forwarded import Forwarded
 from shop.entrypoints.http.raw import header
@@ -31,7 +32,6 @@ C = TypeVar("C")
 A = TypeVar("A")
 T = TypeVar("T")
 Scopes = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 
 _SERVER_ERROR = 500
 

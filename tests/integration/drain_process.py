@@ -16,7 +16,8 @@ from shop.entrypoints import logs, metrics
 from shop.entrypoints.actors import process
 from shop.entrypoints.actors.desk import Desk
 from shop.entrypoints.actors.supervisor import Limits, Stage, Supervisor
-from shop.entrypoints.http.edge import Edge, LameDuck, Receive, Scope, Send, request_durations
+from shop.entrypoints.http.asgi import Receive, Scope, Send
+from shop.entrypoints.http.edge import Edge, LameDuck, request_durations
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim
 

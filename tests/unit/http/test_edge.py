@@ -14,18 +14,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from structlog.testing import capture_logs
 
+from shop.entrypoints.http.asgi import App, Header, Message, Receive, Scope, Send
 from shop.entrypoints.http.edge import (
-    App,
     Bodies,
     Edge,
-    Header,
     LameDuck,
     Limiter,
-    Message,
     Rate,
-    Receive,
-    Scope,
-    Send,
     request_durations,
 )
 from shop.entrypoints.logs import AccessLog, request_id

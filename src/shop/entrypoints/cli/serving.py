@@ -39,7 +39,8 @@ from shop.entrypoints.cli import waiting
 from shop.entrypoints.cli.opening import load_demo_once
 from shop.entrypoints.consumers.reactions import reactions
 from shop.entrypoints.consumers.registry import EVENTS
-from shop.entrypoints.http.edge import App, LameDuck
+from shop.entrypoints.http.asgi import App
+from shop.entrypoints.http.edge import LameDuck
 from shop.entrypoints.http.forwarded import Forwarded
 from shop.entrypoints.http.ops import Myself, Ops, Readiness
 from shop.entrypoints.http.server import HttpServer, PortTaken, claim

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 from litestar.types import Receive, Scope, Send
 
+from shop.entrypoints.http.asgi import Header
+
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
 _REPLAYED = (b"idempotent-replayed", b"true")
-
-Header = tuple[bytes, bytes]
 
 
 class Answer:

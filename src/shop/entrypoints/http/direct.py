@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from litestar import Litestar, Request
 
-from shop.entrypoints.http.edge import App, Receive, Scope, Send
+from shop.entrypoints.http.asgi import App, Receive, Scope, Send
 from shop.entrypoints.http.turns import Turns
 from shop.entrypoints.http.web.refusals import REFUSALS
 

@@ -10,24 +10,18 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 import structlog
 from msgspec import UNSET, Struct, UnsetType
 
 from shop.core.kernel.context import address
+from shop.entrypoints.http.arriving import PATIENCE, Arriving
+from shop.entrypoints.http.asgi import App, Header, Message, Receive, Scope, Send
 from shop.entrypoints.logs import AccessLog, request_id
 from shop.entrypoints.metrics import Histogram
 from shop.ports.cache import Verdict
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 log = structlog.get_logger()
 
@@ -48,11 +42,6 @@ _PRIVATE: Header = (b"cache-control", b"no-store")
 _NOT_MODIFIED = 304
 _OURS = 500
 _CLOSE: Header = (b"connection", b"close")
-#: A body has so many seconds, and one more for each so many bytes of it.
-_PATIENCE = 30.0
-_SLOWEST = 16 * 1024
-_LOOK = 1.0
-_BROKE_OFF: Message = {"type": "http.disconnect"}
 _CODES = {413: "body-too-large", 429: "rate-limited", 500: "internal-error", 503: "unavailable"}
 
 
@@ -158,63 +147,6 @@ class _TooLarge(Exception):
     """Ends the reading of a body; the refusal has been sent already."""
 
 
-class _Arriving:
-    """Requests whose bodies are still to come. One that takes too long breaks off.
-
-    There is one timer for all: one for each would cost every request with a body more than its
-    reading does.
-    """
-
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        #: Seconds that each may still wait.
-        self._left: dict[asyncio.Task[Any], float] = {}
-        self._looking = False
-
-    def __len__(self) -> int:
-        return len(self._left)
-
-    def in_time(self, receive: Receive, size: int) -> Receive:
-        left, more = self._patience + size / _SLOWEST, True
-
-        async def read() -> Message:
-            nonlocal left, more
-            if left <= 0:
-                return _BROKE_OFF
-            task = asyncio.current_task()
-            if not more or task is None:
-                return await receive()
-            self._left[task] = left
-            if not self._looking:
-                self._look_later()
-            try:
-                message = await receive()
-            except asyncio.CancelledError:
-                if self._left[task] > 0:
-                    raise
-                task.uncancel()
-                return _BROKE_OFF
-            finally:
-                left = self._left.pop(task)
-            more = message.get("more_body", False)
-            return message
-
-        return read
-
-    def _look_later(self) -> None:
-        self._looking = True
-        asyncio.get_running_loop().call_later(_LOOK, self._look)
-
-    def _look(self) -> None:
-        self._looking = False
-        for task, left in self._left.items():
-            self._left[task] = left - _LOOK
-            if 0 < left <= _LOOK:
-                task.cancel()
-        if self._left:
-            self._look_later()
-
-
 def request_durations() -> Histogram:
     """The histogram that `Edge` fills."""
     return Histogram(
@@ -261,7 +193,7 @@ class Edge:
         page: Page = _no_pages,
         bodies: Bodies = Bodies(),
         most: int = 4096,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.in_flight = 0
@@ -276,7 +208,7 @@ class Edge:
         self._page = page
         self._bodies = bodies
         self._most = most
-        self._reading = _Arriving(patience)
+        self._reading = Arriving(patience)
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,23 +10,17 @@ for a state is there for the others.
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
 from shop.entrypoints.actors.catalog_watch import CatalogWatch
+from shop.entrypoints.http.asgi import App, Header, Message, Receive, Scope, Send
 from shop.entrypoints.http.edge import Prepared
 from shop.ports.cache import Cache
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Header = tuple[bytes, bytes]
 Key = tuple[str, bytes]
 
 _LIST = "/api/v1/products"

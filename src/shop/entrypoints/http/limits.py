@@ -5,7 +5,8 @@ from collections.abc import Awaitable
 from hashlib import blake2b
 
 from shop.core.kernel.places import place_of
-from shop.entrypoints.http.edge import Limiter, Rate, Scope
+from shop.entrypoints.http.asgi import Scope
+from shop.entrypoints.http.edge import Limiter, Rate
 from shop.ports.cache import RateLimiter
 
 WINDOW = 60

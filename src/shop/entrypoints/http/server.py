@@ -15,7 +15,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from shop.entrypoints.http.edge import App, LameDuck
+from shop.entrypoints.http.asgi import App
+from shop.entrypoints.http.edge import LameDuck
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, ExceptionHandlersMap, Scope
 from msgspec import Struct
 
 from shop.core.kernel.errors import Limited, ShopError, Unavailable
-from shop.entrypoints.http import edge
+from shop.entrypoints.http import asgi, edge
 from shop.entrypoints.http.problems import PROBLEMS, status_of
 from shop.entrypoints.http.web.rendering import Look
 from shop.entrypoints.http.web.replies import html
@@ -58,7 +58,7 @@ def told(status: int, detail: str = "", wait: int = 0) -> Told:
     return Told(status, title, _WORDS.get(status, detail), wait)
 
 
-def _for_people(scope: Scope | edge.Scope) -> bool:
+def _for_people(scope: Scope | asgi.Scope) -> bool:
     if scope["path"].startswith(_PROGRAMS):
         return False
     return any(b"text/html" in value for name, value in scope["headers"] if name == b"accept")
@@ -67,7 +67,7 @@ def _for_people(scope: Scope | edge.Scope) -> bool:
 def make_page(look: Look, shop: str) -> edge.Page:
     """What the edge tells people whom it lets no further."""
 
-    def page(scope: edge.Scope, status: int, detail: str) -> tuple[list[edge.Header], bytes] | None:
+    def page(scope: asgi.Scope, status: int, detail: str) -> tuple[list[asgi.Header], bytes] | None:
         if not _for_people(scope):
             return None
         body = look.render("bare.html", told=told(status, detail), shop=shop)

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from litestar.types import Receive, Scope, Send
 
-Header = tuple[bytes, bytes]
+from shop.entrypoints.http.asgi import Header
+
 #: Everything that has a meaning in an address, and what is encoded already.
 _URL = "/:?#[]@!$&'()*+,;=%~"
 

@@ -30,11 +30,12 @@ from shop.core.users.tickets import Ticket
 from shop.entrypoints.again import patient
 from shop.entrypoints.http.api.cart import owner_of
 from shop.entrypoints.http.api.identity import keep_cart
+from shop.entrypoints.http.asgi import Header
 from shop.entrypoints.http.served import HttpRequest, address_of
 from shop.entrypoints.http.web.forms import Form, local_path, read_form
 from shop.entrypoints.http.web.front import Front
 from shop.entrypoints.http.web.notes import Note, told
-from shop.entrypoints.http.web.replies import Header, Reply, cookie, html, see
+from shop.entrypoints.http.web.replies import Reply, cookie, html, see
 from shop.ports.idempotency import IdempotencyKey
 
 #: The cookie of a sign-in half done.
